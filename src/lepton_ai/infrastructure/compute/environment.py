@@ -1,0 +1,43 @@
+"""The environment of a worker: an allow-list, so that no secret of the server reaches a workload by accident."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+_NAMES = frozenset(
+    {
+        "PATH",
+        "LANG",
+        "TZ",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "NO_PROXY",
+        "http_proxy",
+        "https_proxy",
+        "no_proxy",
+    }
+)
+_PREFIXES = ("LC_", "OPENBLAS_", "OMP_", "MKL_")
+
+
+def worker_environment(
+    parent: Mapping[str, str], home: Path, own: Mapping[str, str], inherited: Iterable[str] = ()
+) -> dict[str, str]:
+    """Build a worker's environment.
+
+    Args:
+        parent: The server's environment, of which only the allow-list is taken.
+        home: The worker's own folder: its HOME, TMPDIR and KERAS_HOME.
+        own: What the worker's spec says; it wins.
+        inherited: Further names to take from the parent (setting `worker_env`).
+
+    Example:
+
+        >>> server = {"PATH": "/bin", "AWS_SECRET": "x"}
+        >>> sorted(worker_environment(server, Path("/w"), {"LEPTON_REPLICA_ID": "r"}))
+        ['HOME', 'KERAS_HOME', 'LEPTON_REPLICA_ID', 'PATH', 'TMPDIR']
+    """
+    names = _NAMES | set(inherited)
+    taken = {name: value for name, value in parent.items() if name in names or name.startswith(_PREFIXES)}
+    return taken | {"HOME": str(home), "TMPDIR": str(home), "KERAS_HOME": str(home / ".keras")} | dict(own)

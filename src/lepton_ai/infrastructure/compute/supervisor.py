@@ -1,0 +1,155 @@
+"""The supervisor: one small detached process that starts a worker, waits for it, and writes down how it ended.
+
+Started as `python -I -S supervisor.py --lepton-worker ID FOLDER`, so it uses nothing but the standard library. It
+outlives the control plane: the next one finds the worker by the files in FOLDER (`spec.json` in, `state.json` out).
+SIGTERM stops the worker: SIGTERM to its process group, and SIGKILL after the grace period.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+MARKER = "--lepton-worker"
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def main(worker_id: str, folder: Path) -> int:
+    """Run one worker from start to end."""
+    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return 0  # another supervisor has this worker: two must never run it
+    os.ftruncate(lock, 0)
+    os.write(lock, str(os.getpid()).encode())
+    if (folder / "state.json").exists():
+        return 0  # it ran already; an attempt runs once
+    return _Supervision(worker_id, folder).run()
+
+
+class _Supervision:
+    def __init__(self, worker_id: str, folder: Path) -> None:
+        self._folder = folder
+        self._spec = json.loads((folder / "spec.json").read_text())
+        self._worker: subprocess.Popen[bytes] | None = None
+        self._state: dict[str, Any] = {
+            "worker_id": worker_id,
+            "phase": "starting",
+            "supervisor": identity_of(os.getpid()),
+            "worker": None,
+            "started_at_ms": _now_ms(),
+        }
+
+    def run(self) -> int:
+        signal.signal(signal.SIGTERM, self._stop)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGALRM, self._kill)
+        _adopt_orphans()
+        self._write()
+        with open(self._spec["log"], "ab") as log:
+            try:
+                self._worker = subprocess.Popen(
+                    self._spec["argv"],
+                    env=self._spec["env"],
+                    cwd=self._spec["cwd"],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                log.write(f"cannot start {self._spec['argv'][0]}: {error.strerror}\n".encode())
+                self._finish(127, None, f"cannot start: {error.strerror}")
+                return 0
+        if "stop_requested" in self._state:  # it came before there was a worker to tell
+            self._signal_group(signal.SIGTERM)
+        self._state |= {"phase": "running", "worker": identity_of(self._worker.pid)}
+        self._write()
+        status = self._wait()
+        self._kill()  # whatever the worker left in its group
+        code = os.waitstatus_to_exitcode(status)
+        self._finish(code if code >= 0 else None, -code if code < 0 else None, None)
+        return 0
+
+    def _wait(self) -> int:
+        assert self._worker is not None
+        while True:
+            pid, status = os.waitpid(-1, 0)  # orphans of the worker come to us too
+            if pid == self._worker.pid:
+                return status
+
+    def _stop(self, _signal: int, _frame: FrameType | None) -> None:
+        self._state["stop_requested"] = True
+        self._signal_group(signal.SIGTERM)
+        signal.setitimer(signal.ITIMER_REAL, max(0.01, self._spec["grace_s"]))
+
+    def _kill(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
+        self._signal_group(signal.SIGKILL)
+
+    def _signal_group(self, number: int) -> None:
+        if self._worker is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._worker.pid, number)
+
+    def _finish(self, exit_code: int | None, by_signal: int | None, message: str | None) -> None:
+        self._state |= {
+            "phase": "exited",
+            "exit_code": exit_code,
+            "signal": by_signal,
+            "message": message,
+            "finished_at_ms": _now_ms(),
+        }
+        self._write()
+
+    def _write(self) -> None:
+        temporary = self._folder / ".state.tmp"
+        with open(temporary, "w") as file:
+            json.dump(self._state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, self._folder / "state.json")
+
+
+def identity_of(pid: int) -> dict[str, Any] | None:
+    """What tells this process from every other one that had or will have its pid; None when there is no such process.
+
+    On Linux the start time in clock ticks and the id of this boot; elsewhere the start time that `ps` prints.
+    """
+    try:
+        # The name, in parentheses, may hold spaces: count from its end. Field 3 is the state, field 22 the start.
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        if fields[0] in "ZX":
+            return None  # exited, and only waiting to be reaped
+        return {"pid": pid, "start": fields[19], "boot": Path("/proc/sys/kernel/random/boot_id").read_text().strip()}
+    except FileNotFoundError:
+        if Path("/proc/self/stat").exists():
+            return None
+    except (OSError, IndexError):
+        return None
+    listed = subprocess.run(["ps", "-o", "state=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    state, _, start = listed.stdout.strip().partition(" ")
+    return {"pid": pid, "start": start.strip(), "boot": ""} if state and not state.startswith("Z") else None
+
+
+def _adopt_orphans() -> None:
+    """Become the parent of the worker's orphans, so that none outlives it unseen. Linux only."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[2], Path(sys.argv[3])))

@@ -1,0 +1,221 @@
+"""What every executor driver promises: one suite, run over the in-memory and the local process driver."""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from lepton_ai.core.folders import DataFolder
+from lepton_ai.infrastructure.compute.port import Executor, WorkerPhase, WorkerSpec
+from waiting import wait_until
+
+SLEEPER = (sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)")
+
+
+def open_executor(name: str, folder: Path) -> Executor:
+    driver = import_module(f"lepton_ai.infrastructure.compute.drivers.{name}")
+    if name == "memory":
+        memory: Executor = driver.open_driver()
+        return memory
+    folders = DataFolder(folder)
+    folders.create()
+    local: Executor = driver.open_driver(folders, os.environ, ("COVERAGE_PROCESS_CONFIG",))
+    return local
+
+
+@pytest.fixture(params=["memory", "local_process"])
+def executor(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Executor]:
+    executor = open_executor(request.param, tmp_path)
+    yield executor
+    end_all(executor)
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> Iterator[Executor]:
+    executor = open_executor("local_process", tmp_path)
+    yield executor
+    end_all(executor)
+
+
+def end_all(executor: Executor) -> None:
+    going = (WorkerPhase.STARTING, WorkerPhase.RUNNING)
+    for worker_id in executor.adopt():
+        executor.stop(worker_id)
+        wait_until(lambda worker_id=worker_id: phase(executor, worker_id) not in going)
+    executor.close()
+
+
+def phase(executor: Executor, worker_id: str) -> WorkerPhase:
+    return executor.observe(worker_id).phase
+
+
+def start(executor: Executor, worker_id: str = "w-1", argv: tuple[str, ...] = SLEEPER, grace_s: float = 5) -> None:
+    executor.submit(WorkerSpec(worker_id, "replica", argv, labels={"endpoint": "digits"}, grace_s=grace_s))
+    wait_until(lambda: phase(executor, worker_id) is not WorkerPhase.STARTING)
+
+
+def test_a_worker_never_heard_of_is_absent(executor: Executor) -> None:
+    assert phase(executor, "w-0") is WorkerPhase.ABSENT
+
+
+def test_a_submitted_worker_runs(executor: Executor) -> None:
+    start(executor)
+    state = executor.observe("w-1")
+    assert state.phase is WorkerPhase.RUNNING
+    assert state.pid
+
+
+def test_submitting_twice_is_the_same_worker(executor: Executor) -> None:
+    start(executor)
+    first = executor.observe("w-1").pid
+    executor.submit(WorkerSpec("w-1", "replica", SLEEPER))
+    assert executor.observe("w-1").pid == first
+
+
+def test_a_stopped_worker_is_over_and_can_be_stopped_again(executor: Executor) -> None:
+    start(executor)
+    executor.stop("w-1")
+    wait_until(lambda: executor.observe("w-1").is_over)
+    executor.stop("w-1")
+    assert executor.observe("w-1").is_over
+
+
+def test_a_released_worker_is_forgotten(executor: Executor) -> None:
+    start(executor)
+    executor.stop("w-1")
+    wait_until(lambda: executor.observe("w-1").is_over)
+    executor.release("w-1")
+    assert phase(executor, "w-1") is WorkerPhase.ABSENT
+    assert executor.adopt() == {}
+
+
+def test_stopping_or_releasing_an_absent_worker_is_no_error(executor: Executor) -> None:
+    executor.stop("w-9")
+    executor.release("w-9")
+
+
+def test_workers_are_found_with_their_labels(executor: Executor) -> None:
+    start(executor)
+    adopted = executor.adopt()
+    assert list(adopted) == ["w-1"]
+    assert adopted["w-1"].labels == {"endpoint": "digits"}
+    assert adopted["w-1"].argv == SLEEPER
+
+
+def test_an_ending_is_told_to_whoever_watches(executor: Executor) -> None:
+    heard: list[str] = []
+    executor.watch(heard.append)
+    start(executor)
+    heard.clear()
+    executor.stop("w-1")
+    wait_until(lambda: "w-1" in heard)
+
+
+def test_the_exit_code_is_kept(local: Executor) -> None:
+    start(local, argv=(sys.executable, "-c", "import sys; sys.exit(7)"))
+    wait_until(lambda: local.observe("w-1").is_over)
+    state = local.observe("w-1")
+    assert (state.exit_code, state.signal, state.ending) == (7, None, "exit code 7")
+
+
+def test_a_signal_is_told_apart_from_an_exit_code(local: Executor) -> None:
+    start(local)
+    pid = local.observe("w-1").pid
+    assert pid
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: local.observe("w-1").is_over)
+    state = local.observe("w-1")
+    assert (state.exit_code, state.signal) == (None, signal.SIGKILL)
+
+
+def test_a_missing_program_ends_with_127_and_says_so(local: Executor) -> None:
+    start(local, argv=("/no/such/program",))
+    wait_until(lambda: local.observe("w-1").is_over)
+    state = local.observe("w-1")
+    assert state.exit_code == 127
+    assert "No such file" in state.ending
+
+
+def test_a_worker_that_ignores_sigterm_is_killed_after_its_grace(local: Executor) -> None:
+    stubborn = "import signal, time; signal.signal(15, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
+    start(local, argv=(sys.executable, "-c", stubborn), grace_s=0.2)
+    log = local.log_path("w-1")
+    assert log
+    wait_until(lambda: log.exists() and b"up" in log.read_bytes())
+    local.stop("w-1")
+    wait_until(lambda: local.observe("w-1").is_over)
+    assert local.observe("w-1").signal == signal.SIGKILL
+
+
+def test_children_of_a_worker_end_with_it(local: Executor) -> None:
+    parent = (
+        "import subprocess, sys, time\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
+        "print(child.pid, flush=True)\n"
+        "time.sleep(600)\n"
+    )
+    start(local, argv=(sys.executable, "-c", parent))
+    log = local.log_path("w-1")
+    assert log
+    wait_until(lambda: log.exists() and log.read_text().strip().isdigit())
+    child = int(log.read_text())
+    local.stop("w-1")
+    wait_until(lambda: local.observe("w-1").is_over)
+    wait_until(lambda: not is_running(child))
+
+
+def test_a_worker_sees_only_the_allow_list(local: Executor) -> None:
+    os.environ["LEPTON_TEST_SECRET"] = "not for workers"
+    try:
+        start(local, argv=(sys.executable, "-c", "import os; print(sorted(os.environ))"))
+    finally:
+        del os.environ["LEPTON_TEST_SECRET"]
+    wait_until(lambda: local.observe("w-1").is_over)
+    log = local.log_path("w-1")
+    assert log
+    assert "LEPTON_TEST_SECRET" not in log.read_text()
+    assert "HOME" in log.read_text()
+
+
+def test_the_next_control_plane_finds_a_running_worker(local: Executor, tmp_path: Path) -> None:
+    start(local)
+    next_one = open_executor("local_process", tmp_path)
+    assert next_one.observe("w-1").pid == local.observe("w-1").pid
+    next_one.stop("w-1")
+    wait_until(lambda: next_one.observe("w-1").is_over)
+    next_one.close()
+
+
+def test_a_worker_whose_supervisor_was_killed_is_stopped_and_counted_as_lost(local: Executor, tmp_path: Path) -> None:
+    start(local)
+    worker = local.observe("w-1").pid
+    assert worker
+    supervisor = int((tmp_path / "run/workers/w-1/lock").read_text())
+    os.kill(supervisor, signal.SIGKILL)
+    wait_until(lambda: local.observe("w-1").phase is WorkerPhase.LOST)
+    wait_until(lambda: not is_running(worker))
+    assert local.observe("w-1").ending == "its end was not seen"
+
+
+def test_a_stranger_with_the_same_pid_is_never_touched(local: Executor, tmp_path: Path) -> None:
+    """The record names a pid that another process has by now, as after a restart of the machine."""
+    folder = tmp_path / "run/workers/w-1"
+    folder.mkdir(parents=True)
+    stranger = {"pid": os.getpid(), "start": "1", "boot": "another"}
+    (folder / "spec.json").write_text('{"spec": {"worker_id": "w-1", "kind": "replica", "argv": ["/bin/true"]}}')
+    (folder / "state.json").write_text(
+        '{"phase": "running", "supervisor": %s, "worker": %s}' % ((str(stranger).replace("'", '"'),) * 2)
+    )
+    local.stop("w-1")
+    assert local.observe("w-1").phase is WorkerPhase.LOST
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
