@@ -9,6 +9,7 @@ from lepton_ai.core import events
 from lepton_ai.core.clock import Clock
 from lepton_ai.core.database import Database
 from lepton_ai.core.errors import Conflict, InvalidInput, NotFound
+from lepton_ai.core.idempotency import Once
 from lepton_ai.core.ids import NewId
 from lepton_ai.core.names import check_name
 from lepton_ai.infrastructure.storage.port import ArtifactStore
@@ -54,8 +55,13 @@ class Registry:
         self._new_id = new_id
         self._journal = journal
 
-    def register(self, workspace_id: str, name: str, manifest: Manifest, actor: str) -> ModelVersion:
+    def register(
+        self, workspace_id: str, name: str, manifest: Manifest, actor: str, once: Once | None = None
+    ) -> ModelVersion:
         """Make a version of files that are all in the artifact store. It appears whole, in one transaction.
+
+        Args:
+            once: The client's idempotency key: the same request again gives the version that it made.
 
         Raises:
             InvalidInput: A file is missing in the manifest or in the store, or has another size there.
@@ -70,9 +76,13 @@ class Registry:
         )
 
         def work(connection: Connection) -> ModelVersion:
+            if once and (made := once.made_before(connection, workspace_id)):
+                return resolve(connection, workspace_id, ModelReference(name, made))
             number = store.next_version(connection, workspace_id, name, now_ms)
             version = ModelVersion(version_id, workspace_id, name, number, manifest, now_ms, actor)
             store.insert_version(connection, version)
+            if once:
+                once.remember(connection, workspace_id, number, now_ms)
             events.record(connection, events.with_details(pushed, version=number))
             if number == 1:
                 move = AliasMove(move_id, CHAMPION, 1, None, now_ms, actor, "first version")

@@ -1,0 +1,73 @@
+"""Idempotency keys: a create that is sent twice, because the first answer was lost, is made once."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Index,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    delete,
+    insert,
+    select,
+)
+
+from lepton_ai.core.database import Json, metadata
+from lepton_ai.core.errors import InvalidInput
+
+KEPT_MS = 24 * 3600 * 1000
+LONGEST_KEY = 200
+
+idempotency_table = Table(
+    "idempotency_keys",
+    metadata,
+    Column("workspace_id", String(64), nullable=False),
+    Column("key", String(LONGEST_KEY), nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("made", Json, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("workspace_id", "key"),
+    Index("idempotency_keys_by_age", "at_ms"),
+)
+
+
+class Once:
+    """One create with its key; used inside the transaction that makes the thing.
+
+    Args:
+        key: What the client sent as `Idempotency-Key`.
+        request: What it asked for; the same key with another request is refused.
+    """
+
+    def __init__(self, key: str, request: Mapping[str, Any]) -> None:
+        if not 0 < len(key) <= LONGEST_KEY or not key.isprintable():
+            raise InvalidInput(f"`Idempotency-Key` must be 1 to {LONGEST_KEY} printable characters, got {len(key)}")
+        self._key = key
+        self._fingerprint = hashlib.sha256(orjson.dumps(request, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+    def made_before(self, connection: Connection, workspace_id: str) -> Any:
+        """What an earlier request with this key made, or None."""
+        query = select(idempotency_table).filter_by(workspace_id=workspace_id, key=self._key)
+        row = connection.execute(query).mappings().first()
+        if row is None:
+            return None
+        if row["fingerprint"] != self._fingerprint:
+            raise InvalidInput(
+                "this `Idempotency-Key` was used for another request", hint="Use a fresh key for every new request."
+            )
+        return row["made"]
+
+    def remember(self, connection: Connection, workspace_id: str, made: Any, now_ms: int) -> None:
+        """Write down what this request made, and forget what is older than a day."""
+        connection.execute(delete(idempotency_table).where(idempotency_table.c.at_ms < now_ms - KEPT_MS))
+        connection.execute(
+            insert(idempotency_table).values(
+                workspace_id=workspace_id, key=self._key, fingerprint=self._fingerprint, made=made, at_ms=now_ms
+            )
+        )

@@ -1,0 +1,39 @@
+"""The health probe: one short question to a replica."""
+
+import http.client
+import socket
+
+
+def answers(address: str, timeout_s: float = 1.0) -> bool:
+    """Whether a replica answers `GET /healthz` with 200.
+
+    Args:
+        address: `unix:/path` or `tcp:host:port`.
+        timeout_s: How long to wait for it.
+    """
+    connection = _Connection(address, timeout_s)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+class _Connection(http.client.HTTPConnection):
+    """HTTP over a Unix socket or TCP."""
+
+    def __init__(self, address: str, timeout_s: float) -> None:
+        super().__init__("replica", timeout=timeout_s)
+        self._address = address
+
+    def connect(self) -> None:
+        kind, _, place = self._address.partition(":")
+        if kind == "unix":
+            self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self.sock.settimeout(self.timeout)
+            self.sock.connect(place)
+        else:
+            host, _, port = place.rpartition(":")
+            self.sock = socket.create_connection((host, int(port)), self.timeout)

@@ -1,0 +1,130 @@
+"""What an endpoint is: what was asked for, its replicas, and what the world looked like."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from lepton_ai.infrastructure.compute.port import WorkerState
+from lepton_ai.platform.model_management.endpoints.lifecycle import (
+    EndpointReason,
+    EndpointStatus,
+    ReplicaReason,
+    ReplicaStatus,
+)
+
+
+@dataclass(frozen=True)
+class EndpointSpec:
+    """What a user asked for.
+
+    Args:
+        model_name: The model that the endpoint serves.
+        model_version: Which version of it; references by alias are resolved when they are given.
+        min_replicas: How many replicas run. Zero: the endpoint is stopped.
+        resource_shape: How much of the machine a replica may use, by name.
+        timeout_s: How long one answer may take.
+    """
+
+    model_name: str
+    model_version: int
+    min_replicas: int = 1
+    resource_shape: str = "cpu.small"
+    timeout_s: int = 300
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One endpoint.
+
+    Args:
+        generation: Counts the changes that need new replicas; replicas carry the one they were made for.
+        failures: How often in a row replicas of this generation ended without having answered.
+        retry_at_ms: After failures: not before this time is another replica made.
+    """
+
+    id: str
+    workspace_id: str
+    name: str
+    spec: EndpointSpec
+    generation: int
+    status: EndpointStatus
+    reason: EndpointReason
+    message: str
+    deleting: bool
+    failures: int
+    retry_at_ms: int
+    created_at_ms: int
+    updated_at_ms: int
+    created_by: str
+
+
+@dataclass(frozen=True)
+class Replica:
+    """One replica: one worker that serves one version. Its id is also its worker's."""
+
+    id: str
+    endpoint_id: str
+    generation: int
+    status: ReplicaStatus
+    reason: ReplicaReason
+    message: str
+    address: str
+    created_at_ms: int
+    changed_at_ms: int
+    ready_at_ms: int | None = None
+    finished_at_ms: int | None = None
+    exit_code: int | None = None
+    failed_probes: int = 0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing of it runs any more."""
+        return self.status in (ReplicaStatus.STOPPED, ReplicaStatus.FAILED)
+
+
+@dataclass(frozen=True)
+class EndpointState:
+    """An endpoint with those of its replicas that are not over: what the reconciler claims."""
+
+    endpoint: Endpoint
+    replicas: tuple[Replica, ...] = ()
+
+
+@dataclass(frozen=True)
+class ReplicaObservation:
+    """What the world says about one replica.
+
+    Args:
+        worker: Its process.
+        answers: Whether its health route answered; None when it was not asked.
+        routed: Whether the gateway may still send it requests.
+    """
+
+    worker: WorkerState
+    answers: bool | None = None
+    routed: bool = False
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something to do to a replica's worker: `submit`, `stop`, `release`. Doing it twice is the same as once."""
+
+    verb: str
+    replica_id: str
+
+
+@dataclass(frozen=True)
+class EndpointChange:
+    """What the reconciler decided.
+
+    Args:
+        endpoint: The endpoint as it will be; None when it is to be removed for good.
+        replicas: Replicas as they will be: those that changed, and new ones.
+        actions: What to do before this is written.
+        next_check_ms: How long until the next look, if no hint comes first.
+    """
+
+    endpoint: Endpoint | None
+    replicas: tuple[Replica, ...] = ()
+    actions: tuple[Action, ...] = ()
+    next_check_ms: int = 2000
+    observed: Mapping[str, ReplicaObservation] = field(default_factory=dict)

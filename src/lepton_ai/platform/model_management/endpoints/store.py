@@ -1,0 +1,250 @@
+"""Where endpoints and replicas are kept: all their SQL."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    ForeignKey,
+    Index,
+    Integer,
+    RowMapping,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    delete,
+    insert,
+    or_,
+    select,
+    update,
+)
+
+from lepton_ai.core.database import Json, metadata
+from lepton_ai.core.reconcile import Claim
+from lepton_ai.platform.model_management.endpoints.lifecycle import (
+    EndpointReason,
+    EndpointStatus,
+    ReplicaReason,
+    ReplicaStatus,
+)
+from lepton_ai.platform.model_management.endpoints.records import Endpoint, EndpointSpec, EndpointState, Replica
+
+LEASE_MS = 15_000
+_KEPT_REPLICAS = 20
+_OVER = (ReplicaStatus.STOPPED.value, ReplicaStatus.FAILED.value)
+
+endpoints_table = Table(
+    "endpoints",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("workspace_id", String(64), nullable=False),
+    Column("name", String(64), nullable=False),
+    Column("spec", Json, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("reason", String(40), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("deleting", Boolean, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("retry_at_ms", BigInteger, nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("updated_at_ms", BigInteger, nullable=False),
+    Column("created_by", String(80), nullable=False),
+    Column("lease_token", String(40)),
+    Column("lease_until_ms", BigInteger, nullable=False),
+    Column("next_check_at_ms", BigInteger, nullable=False),
+    UniqueConstraint("workspace_id", "name"),
+    Index("endpoints_due", "next_check_at_ms"),
+)
+
+replicas_table = Table(
+    "replicas",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("endpoint_id", String(40), ForeignKey("endpoints.id", ondelete="CASCADE"), nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("reason", String(40), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("address", String(200), nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("changed_at_ms", BigInteger, nullable=False),
+    Column("ready_at_ms", BigInteger),
+    Column("finished_at_ms", BigInteger),
+    Column("exit_code", Integer),
+    Column("failed_probes", Integer, nullable=False),
+    Index("replicas_by_endpoint", "endpoint_id", "status"),
+)
+
+
+def insert_endpoint(connection: Connection, endpoint: Endpoint) -> None:
+    """Write a new endpoint, due at once."""
+    connection.execute(
+        insert(endpoints_table).values(
+            _row(endpoint) | {"lease_until_ms": 0, "next_check_at_ms": endpoint.created_at_ms}
+        )
+    )
+
+
+def update_endpoint(connection: Connection, endpoint: Endpoint) -> None:
+    """Write what a user changed, due at once. Takes the lease away, so that a pass under way is dropped."""
+    connection.execute(
+        update(endpoints_table)
+        .filter_by(id=endpoint.id)
+        .values(_row(endpoint) | {"lease_token": None, "lease_until_ms": 0, "next_check_at_ms": 0})
+    )
+
+
+def find_endpoint(connection: Connection, workspace_id: str, name: str) -> Endpoint | None:
+    """One endpoint."""
+    row = connection.execute(select(endpoints_table).filter_by(workspace_id=workspace_id, name=name)).mappings().first()
+    return _endpoint(row) if row else None
+
+
+def list_endpoints(connection: Connection, workspace_id: str | None = None) -> Sequence[Endpoint]:
+    """All endpoints of a workspace, or of every one, by name."""
+    query = select(endpoints_table).order_by(endpoints_table.c.workspace_id, endpoints_table.c.name)
+    if workspace_id is not None:
+        query = query.filter_by(workspace_id=workspace_id)
+    return [_endpoint(row) for row in connection.execute(query).mappings()]
+
+
+def replicas_of(connection: Connection, endpoint_id: str, *, live_only: bool = False) -> Sequence[Replica]:
+    """An endpoint's replicas, oldest first."""
+    query = select(replicas_table).filter_by(endpoint_id=endpoint_id).order_by(replicas_table.c.id)
+    if live_only:
+        query = query.where(replicas_table.c.status.not_in(_OVER))
+    return [_replica(row) for row in connection.execute(query).mappings()]
+
+
+def live_replicas(connection: Connection) -> Sequence[Replica]:
+    """Every replica that is not over, of all endpoints."""
+    query = select(replicas_table).where(replicas_table.c.status.not_in(_OVER)).order_by(replicas_table.c.id)
+    return [_replica(row) for row in connection.execute(query).mappings()]
+
+
+def has_due(connection: Connection, now_ms: int) -> bool:
+    """Whether `claim` would find something; a read, so that an idle server writes nothing."""
+    return connection.execute(select(endpoints_table.c.id).where(*_due(now_ms)).limit(1)).first() is not None
+
+
+def claim(connection: Connection, now_ms: int, limit: int, lease_tokens: Sequence[str]) -> list[Claim[EndpointState]]:
+    """Take due endpoints, each under a lease of its own."""
+    query = select(endpoints_table).where(*_due(now_ms)).order_by(endpoints_table.c.next_check_at_ms).limit(limit)
+    claims = []
+    for row, lease_token in zip(connection.execute(query).mappings().all(), lease_tokens, strict=False):
+        connection.execute(
+            update(endpoints_table)
+            .filter_by(id=row["id"])
+            .values(lease_token=lease_token, lease_until_ms=now_ms + LEASE_MS)
+        )
+        state = EndpointState(_endpoint(row), tuple(replicas_of(connection, row["id"], live_only=True)))
+        claims.append(Claim(state, lease_token))
+    return claims
+
+
+def apply(
+    connection: Connection, lease_token: str, endpoint: Endpoint, replicas: Sequence[Replica], next_check_at_ms: int
+) -> bool:
+    """Write a pass's result and give the lease back, if the lease still stands."""
+    written = connection.execute(
+        update(endpoints_table)
+        .filter_by(id=endpoint.id, lease_token=lease_token)
+        .values(
+            status=endpoint.status.value,
+            reason=endpoint.reason.value,
+            message=endpoint.message,
+            failures=endpoint.failures,
+            retry_at_ms=endpoint.retry_at_ms,
+            lease_token=None,
+            lease_until_ms=0,
+            next_check_at_ms=next_check_at_ms,
+        )
+    ).rowcount
+    if not written:
+        return False
+    for replica in replicas:
+        values = vars(replica) | {"status": replica.status.value, "reason": replica.reason.value}
+        if not connection.execute(update(replicas_table).filter_by(id=replica.id).values(values)).rowcount:
+            connection.execute(insert(replicas_table).values(values))
+    if any(replica.is_over for replica in replicas):
+        _forget_old_replicas(connection, endpoint.id)
+    return True
+
+
+def remove(connection: Connection, lease_token: str, endpoint_id: str) -> bool:
+    """Remove an endpoint for good, if the lease still stands."""
+    return connection.execute(delete(endpoints_table).filter_by(id=endpoint_id, lease_token=lease_token)).rowcount > 0
+
+
+def make_due(connection: Connection, replica_id: str) -> None:
+    """Something happened to this replica: look at its endpoint soon."""
+    owner = select(replicas_table.c.endpoint_id).filter_by(id=replica_id).scalar_subquery()
+    connection.execute(update(endpoints_table).where(endpoints_table.c.id == owner).values(next_check_at_ms=0))
+
+
+def free_all_leases(connection: Connection) -> None:
+    """Give back the leases of a server that is gone. Only whoever holds the data folder's lock may do this."""
+    connection.execute(update(endpoints_table).values(lease_token=None, lease_until_ms=0, next_check_at_ms=0))
+
+
+def versions_in_use(connection: Connection, workspace_id: str, model_name: str) -> dict[int, str]:
+    """The versions of a model that endpoints serve, each with one endpoint's name."""
+    return {
+        endpoint.spec.model_version: endpoint.name
+        for endpoint in list_endpoints(connection, workspace_id)
+        if endpoint.spec.model_name == model_name
+    }
+
+
+def _due(now_ms: int) -> tuple[Any, ...]:
+    table = endpoints_table.c
+    # A time far ahead was written before somebody turned the clock back: it counts as due.
+    far_ms = now_ms + 120_000
+    return (
+        or_(table.next_check_at_ms <= now_ms, table.next_check_at_ms > far_ms),
+        or_(table.lease_until_ms <= now_ms, table.lease_until_ms > far_ms),
+    )
+
+
+def _forget_old_replicas(connection: Connection, endpoint_id: str) -> None:
+    kept = (
+        select(replicas_table.c.id)
+        .where(replicas_table.c.endpoint_id == endpoint_id, replicas_table.c.status.in_(_OVER))
+        .order_by(replicas_table.c.id.desc())
+        .limit(_KEPT_REPLICAS)
+    )
+    connection.execute(
+        delete(replicas_table).where(
+            replicas_table.c.endpoint_id == endpoint_id,
+            replicas_table.c.status.in_(_OVER),
+            replicas_table.c.id.not_in(kept),
+        )
+    )
+
+
+def _row(endpoint: Endpoint) -> dict[str, Any]:
+    return vars(endpoint) | {
+        "spec": vars(endpoint.spec),
+        "status": endpoint.status.value,
+        "reason": endpoint.reason.value,
+    }
+
+
+def _endpoint(row: RowMapping) -> Endpoint:
+    names = [name for name in Endpoint.__dataclass_fields__ if name not in ("spec", "status", "reason")]
+    return Endpoint(
+        **{name: row[name] for name in names},
+        spec=EndpointSpec(**row["spec"]),
+        status=EndpointStatus(row["status"]),
+        reason=EndpointReason(row["reason"]),
+    )
+
+
+def _replica(row: RowMapping) -> Replica:
+    values = dict(row) | {"status": ReplicaStatus(row["status"]), "reason": ReplicaReason(row["reason"])}
+    return Replica(**values)
