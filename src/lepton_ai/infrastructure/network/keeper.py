@@ -3,14 +3,14 @@
 import contextlib
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from lepton_ai.core.clock import Clock
 from lepton_ai.core.errors import Conflict, Unavailable
 from lepton_ai.core.ids import NewId
 from lepton_ai.infrastructure.compute.port import Executor, WorkerSpec
-from lepton_ai.infrastructure.network.port import GatewayDriver
+from lepton_ai.infrastructure.network.port import EndpointStats, GatewayDriver
 from lepton_ai.infrastructure.network.routes import RouteTable
 
 KIND = "gateway"
@@ -114,6 +114,10 @@ class GatewayKeeper:
     def status(self) -> GatewayStatus:
         """How the gateway is."""
         return GatewayStatus(self._driver.name, self._why, self._driver.is_ready(), self._worker_id)
+
+    def stats(self) -> Mapping[str, EndpointStats]:
+        """What each endpoint was asked, by `<workspace>/<name>`."""
+        return self._driver.stats()
 
     def stop(self) -> None:
         """Stop looking after it. The gateway runs on."""

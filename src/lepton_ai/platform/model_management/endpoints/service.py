@@ -146,14 +146,11 @@ class Endpoints:
 
     def list(self, workspace_id: str) -> Sequence[EndpointDetails]:
         """All endpoints of a workspace, by name."""
+        return self._database.read(lambda connection: _details(connection, workspace_id))
 
-        def work(connection: Connection) -> Sequence[EndpointDetails]:
-            return [
-                EndpointDetails(endpoint, store.replicas_of(connection, endpoint.id))
-                for endpoint in store.list_endpoints(connection, workspace_id)
-            ]
-
-        return self._database.read(work)
+    def list_all(self) -> Sequence[EndpointDetails]:
+        """All endpoints of all workspaces."""
+        return self._database.read(lambda connection: _details(connection, None))
 
     async def update(
         self, workspace_id: str, name: str, change: EndpointUpdate, actor: str, *, if_updated_at_ms: int | None = None
@@ -268,6 +265,13 @@ def _in_status(endpoint: Endpoint, reason: EndpointReason) -> Endpoint:
     status = ENDPOINT_LIFECYCLE.status_of(reason)
     ENDPOINT_LIFECYCLE.check(endpoint.status, status)
     return replace(endpoint, status=status, reason=reason, message=ENDPOINT_LIFECYCLE.sentence(reason))
+
+
+def _details(connection: Connection, workspace_id: str | None) -> Sequence[EndpointDetails]:
+    return [
+        EndpointDetails(endpoint, store.replicas_of(connection, endpoint.id))
+        for endpoint in store.list_endpoints(connection, workspace_id)
+    ]
 
 
 def _require(connection: Connection, workspace_id: str, name: str) -> Endpoint:

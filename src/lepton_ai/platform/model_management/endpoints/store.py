@@ -192,6 +192,29 @@ def free_all_leases(connection: Connection) -> None:
     connection.execute(update(endpoints_table).values(lease_token=None, lease_until_ms=0, next_check_at_ms=0))
 
 
+def all_replicas_stopped(connection: Connection, now_ms: int) -> None:
+    """Write down that the whole cloud was stopped: no replica runs, and what served does not answer."""
+    ended = ReplicaReason.ENDED_AS_ASKED
+    connection.execute(
+        update(replicas_table)
+        .where(replicas_table.c.status.not_in(_OVER))
+        .values(
+            status=ReplicaStatus.STOPPED.value,
+            reason=ended.value,
+            message="The cloud was stopped.",
+            changed_at_ms=now_ms,
+            finished_at_ms=now_ms,
+        )
+    )
+    down = EndpointReason.NO_REPLICA_READY
+    serving = [EndpointStatus.READY.value, EndpointStatus.UPDATING.value, EndpointStatus.SCALING.value]
+    connection.execute(
+        update(endpoints_table)
+        .where(endpoints_table.c.status.in_(serving))
+        .values(status=EndpointStatus.NOT_READY.value, reason=down.value, message="The cloud was stopped.")
+    )
+
+
 def versions_in_use(connection: Connection, workspace_id: str, model_name: str) -> dict[int, str]:
     """The versions of a model that endpoints serve, each with one endpoint's name."""
     return {

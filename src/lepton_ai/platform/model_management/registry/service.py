@@ -104,6 +104,10 @@ class Registry:
         """All models of a workspace."""
         return self._database.read(lambda connection: store.list_models(connection, workspace_id))
 
+    def bytes_of(self, workspace_id: str) -> int:
+        """How many bytes the files of a workspace's versions take; a file that several share counts once."""
+        return self._database.read(lambda connection: store.bytes_of(connection, workspace_id))
+
     def details(self, workspace_id: str, name: str) -> ModelDetails:
         """One model with versions, aliases and their history.
 

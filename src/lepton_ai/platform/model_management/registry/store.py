@@ -158,6 +158,12 @@ def list_models(connection: Connection, workspace_id: str) -> Sequence[ModelSumm
     ]
 
 
+def bytes_of(connection: Connection, workspace_id: str) -> int:
+    """The size of all files of a workspace, each counted once."""
+    rows = connection.execute(select(versions_table.c.files).filter_by(workspace_id=workspace_id)).scalars()
+    return sum({digest: size for files in rows for digest, size in files.values()}.values())
+
+
 def aliases_of(connection: Connection, workspace_id: str, name: str) -> Mapping[str, int]:
     """The aliases of a name with the version that each points to."""
     query = select(aliases_table.c.alias, aliases_table.c.version).filter_by(workspace_id=workspace_id, name=name)

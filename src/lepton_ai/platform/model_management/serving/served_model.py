@@ -1,0 +1,47 @@
+"""What one replica serves, as a value: a model version, its signature, and the limits of a request."""
+
+from dataclasses import dataclass
+
+from lepton_ai.platform.preprocessing.signature import Signature, Task
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """One model version behind one address.
+
+    Args:
+        name: The model's name in the registry.
+        version: The version's number, as text: so it stands on the wire.
+        signature: What the model takes and gives: one input, one output.
+        replica: The replica's id, for logs and metrics; empty when it has none.
+        max_rows: The most rows in one request.
+        max_body_bytes: The largest request body, in bytes.
+    """
+
+    name: str
+    version: str
+    signature: Signature
+    replica: str = ""
+    max_rows: int = 4096
+    max_body_bytes: int = 64 << 20
+
+    @property
+    def labels(self) -> tuple[int | str, ...]:
+        """The label of each class, or the classes' numbers when the signature names none; empty for a regressor."""
+        return self.signature.labels or tuple(range(self.class_count))
+
+    @property
+    def class_count(self) -> int:
+        """How many classes there are; 0 for a regressor."""
+        return int(self.signature.outputs[0].shape[-1] or 0) if self.is_classifier else 0
+
+    @property
+    def is_classifier(self) -> bool:
+        """Whether the answers are labels with probabilities, rather than numbers."""
+        return self.signature.task is Task.CLASSIFICATION
+
+    @property
+    def row_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """The shapes a row may have: the model's own first, then without a channel axis of one."""
+        shape = self.signature.row_shape
+        return (shape, shape[:-1]) if shape[-1:] == (1,) else (shape,)

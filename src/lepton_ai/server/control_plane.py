@@ -1,0 +1,228 @@
+"""The control plane: all wiring, in one place."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from sqlalchemy import Connection
+
+from lepton_ai.core.access import Access
+from lepton_ai.core.clock import Clock, SystemClock
+from lepton_ai.core.database import Database
+from lepton_ai.core.events import Journal
+from lepton_ai.core.files import write_atomically
+from lepton_ai.core.folders import DataFolder, socket_folder
+from lepton_ai.core.ids import id_source
+from lepton_ai.core.log import log
+from lepton_ai.core.migrate import migrate
+from lepton_ai.core.reconcile import ReconcileLoop
+from lepton_ai.core.settings import Settings
+from lepton_ai.infrastructure.compute.port import Executor, WorkerPhase
+from lepton_ai.infrastructure.network.gateway import choose_driver
+from lepton_ai.infrastructure.network.keeper import KIND, GatewayKeeper
+from lepton_ai.infrastructure.network.routes import EndpointRoute, RouteTable, Upstream
+from lepton_ai.infrastructure.storage.datasets import Catalogue, open_catalogue
+from lepton_ai.infrastructure.storage.port import ArtifactStore
+from lepton_ai.platform.model_management.endpoints import store as endpoint_store
+from lepton_ai.platform.model_management.endpoints.lifecycle import ReplicaStatus
+from lepton_ai.platform.model_management.endpoints.probe import answers
+from lepton_ai.platform.model_management.endpoints.reconciler import EndpointReconciler
+from lepton_ai.platform.model_management.endpoints.records import EndpointChange, EndpointState
+from lepton_ai.platform.model_management.endpoints.service import Endpoints
+from lepton_ai.platform.model_management.registry.service import Registry
+
+DEFAULT_WORKSPACE = "default"
+ADMIN = "admin"
+_GOING = (WorkerPhase.STARTING, WorkerPhase.RUNNING)
+
+
+@dataclass
+class ControlPlane:
+    """Everything the server is made of. `open` wires it; `start` sets it going; `stop` ends it.
+
+    Whoever opens it holds the data folder's lock, so nobody else writes the database or owns the workers.
+    """
+
+    settings: Settings
+    folders: DataFolder
+    clock: Clock
+    database: Database
+    access: Access
+    registry: Registry
+    endpoints: Endpoints
+    artifacts: ArtifactStore
+    datasets: Catalogue
+    executor: Executor
+    gateway: GatewayKeeper
+    loop: ReconcileLoop[EndpointState, Any, EndpointChange]
+    reconciler: EndpointReconciler
+    control_socket: str
+
+    @classmethod
+    def open(cls, settings: Settings, environment: Mapping[str, str]) -> "ControlPlane":
+        """Wire it up over a data folder, making what is missing there.
+
+        Args:
+            settings: What to run, and where.
+            environment: The process environment, of which workers get an allow-list.
+        """
+        clock = SystemClock()
+        new_id = id_source(clock)
+        journal = Journal(clock, new_id)
+        folders = DataFolder(settings.data_dir)
+        sockets = socket_folder(settings.data_dir, environment)
+        database = Database.open(folders.database)
+        migrate(database)
+        database.write(endpoint_store.free_all_leases)
+
+        executor: Executor = import_module(f"lepton_ai.infrastructure.compute.drivers.{settings.executor}").open_driver(
+            folders, environment, settings.worker_env
+        )
+        artifacts: ArtifactStore = import_module("lepton_ai.infrastructure.storage.drivers.local").open_driver(
+            folders.artifacts
+        )
+        access = Access(database, clock, new_id, journal)
+        driver, why = choose_driver(settings.gateway, folders.gateway, sockets)
+        control_socket = str(sockets / "control.sock")
+
+        def hint() -> None:
+            loop.hint()
+
+        gateway = GatewayKeeper(
+            driver,
+            why,
+            executor,
+            lambda: route_table(settings, control_socket, database, access),
+            hint,
+            clock,
+            new_id,
+            report,
+        )
+        reconciler = EndpointReconciler(
+            database=database,
+            executor=executor,
+            artifacts=artifacts,
+            models_folder=folders.run / "models",
+            socket_folder=sockets,
+            is_routed=gateway.is_routed,
+            answers=answers,
+            routes_changed=gateway.hint,
+            new_id=new_id,
+            journal=journal,
+        )
+        loop = ReconcileLoop(reconciler, clock, report, interval_s=0.1)
+        return cls(
+            settings=settings,
+            folders=folders,
+            clock=clock,
+            database=database,
+            access=access,
+            registry=Registry(database, artifacts, clock, new_id, journal),
+            endpoints=Endpoints(database, clock, new_id, journal, hint),
+            artifacts=artifacts,
+            datasets=open_catalogue(settings),
+            executor=executor,
+            gateway=gateway,
+            loop=loop,
+            reconciler=reconciler,
+            control_socket=control_socket,
+        )
+
+    def start(self) -> None:
+        """Make the first workspace and token if there are none, adopt what runs, and set the loops going."""
+        self._ensure_admin()
+        self._stop_strangers()
+        self.gateway.start()
+        self.executor.watch(self._worker_changed)
+        self.loop.start()
+
+    def stop(self, *, keep_workloads: bool) -> None:
+        """Stop the loops, and unless they are to be kept everything that runs; then close the database.
+
+        Args:
+            keep_workloads: Leave gateway and replicas running, for the next control plane to adopt.
+        """
+        self.loop.stop()
+        self.gateway.stop()
+        self.reconciler.close()
+        if not keep_workloads:
+            stop_all_workers(self.executor, self.clock)
+            now_ms = self.clock.now_ms()
+            self.database.write(lambda connection: endpoint_store.all_replicas_stopped(connection, now_ms))
+        self.executor.close()
+        self.database.close()
+
+    def _ensure_admin(self) -> None:
+        self.access.create_workspace(DEFAULT_WORKSPACE)
+        path = self.folders.admin_token
+        if path.exists() and any(token.name == ADMIN for token in self.access.tokens(DEFAULT_WORKSPACE)):
+            return
+        # The file was lost or never written (a crash between the two): the old token cannot be shown again.
+        self.access.revoke_tokens(DEFAULT_WORKSPACE, ADMIN)
+        write_atomically(path, self.access.issue_token(DEFAULT_WORKSPACE, ADMIN).encode(), mode=0o600)
+
+    def _stop_strangers(self) -> None:
+        """Stop replicas that no record speaks of: those of endpoints removed while no control plane looked."""
+        known = {replica.id for replica in self.database.read(endpoint_store.live_replicas)}
+        for worker_id, spec in self.executor.adopt().items():
+            if spec.kind != KIND and worker_id not in known:
+                self.executor.stop(worker_id)
+                if self.executor.observe(worker_id).is_over:
+                    self.executor.release(worker_id)
+
+    def _worker_changed(self, worker_id: str) -> None:
+        if worker_id.startswith("rep-"):
+            self.database.write(lambda connection: endpoint_store.make_due(connection, worker_id))
+            self.loop.hint()
+        else:
+            self.gateway.hint()
+
+
+def route_table(settings: Settings, control_socket: str, database: Database, access: Access) -> RouteTable:
+    """What the gateway must do now: one route for each endpoint, to its replicas that are ready."""
+
+    def work(connection: Connection) -> tuple[EndpointRoute, ...]:
+        upstreams: dict[str, list[Upstream]] = {}
+        for replica in endpoint_store.live_replicas(connection):
+            if replica.status is ReplicaStatus.READY:
+                upstreams.setdefault(replica.endpoint_id, []).append(Upstream(replica.id, replica.address))
+        return tuple(
+            EndpointRoute(
+                workspace=endpoint.workspace_id,
+                name=endpoint.name,
+                upstreams=tuple(upstreams.get(endpoint.id, ())),
+                token_digests=dict(access.digests(endpoint.workspace_id)),
+                retry_on_reset=True,  # a model's prediction can be repeated
+                timeout_s=endpoint.spec.timeout_s,
+            )
+            for endpoint in endpoint_store.list_endpoints(connection)
+        )
+
+    return RouteTable(
+        settings.host, settings.port, settings.endpoints_port, f"unix:{control_socket}", database.read(work)
+    )
+
+
+def stop_all_workers(executor: Executor, clock: Clock, timeout_s: float = 30.0) -> None:
+    """Stop every worker of an installation: the gateway last, so that requests on the way are answered."""
+    workers = executor.adopt()
+    for kinds in ({spec.kind for spec in workers.values()} - {KIND}, {KIND}):
+        ending = [worker_id for worker_id, spec in workers.items() if spec.kind in kinds]
+        for worker_id in ending:
+            executor.stop(worker_id)
+        deadline_s = clock.monotonic_s() + timeout_s
+        waiting = set(ending)
+        while waiting and clock.monotonic_s() < deadline_s:
+            over = {worker_id for worker_id in waiting if executor.observe(worker_id).phase not in _GOING}
+            for worker_id in over:
+                executor.release(worker_id)
+            waiting -= over
+            if waiting:
+                time.sleep(0.02)
+
+
+def report(loop: str, error: Exception) -> None:
+    """Write down what went wrong in a loop."""
+    log("error", "loop_failed", loop=loop, error=f"{type(error).__name__}: {error}")

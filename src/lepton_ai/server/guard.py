@@ -1,0 +1,147 @@
+"""The outermost guard: every request needs a token unless its path is on a short list; nothing inside can forget it."""
+
+import re
+import secrets
+from collections.abc import Awaitable, Callable
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+
+from lepton_ai.core.access import Access
+from lepton_ai.core.errors import InvalidInput, LeptonError, PermissionDenied, TooLarge
+
+Scope = dict[str, Any]
+App = Callable[[Scope, Any, Any], Awaitable[None]]
+
+OPEN_PATHS = frozenset({"/", "/healthz", "/readyz", "/openapi.json"})
+"""What needs no token. It tells nothing but that a server is here, whether it is well, and how to talk to it."""
+
+MAX_JSON_BYTES = 4 << 20
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_ARTIFACT = re.compile(r"/api/v2/workspaces/[^/]+/artifacts/[^/]+")
+
+
+class Guard:
+    """Checks host, origin, token and size before anything else sees the request; gives each request its id.
+
+    Args:
+        app: What it guards.
+        access: Who knows the tokens.
+        host: The address the server listens on: a name that a request may call it by, beside loopback's.
+    """
+
+    def __init__(self, app: App, access: Access, host: str) -> None:
+        self._app = app
+        self._access = access
+        self._host = host
+
+    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        given = headers.get(b"x-request-id", b"")
+        request_id = given.decode() if _REQUEST_ID.fullmatch(given) else f"req-{secrets.token_hex(8)}"
+        scope.setdefault("state", {})["request_id"] = request_id
+        # Access is decided on the path as it came; the host header cannot forge it.
+        path = scope["path"]
+
+        async def send_with_id(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
+            await send(message)
+
+        try:
+            if scope["type"] != "http":
+                raise PermissionDenied("only HTTP is spoken here")
+            self._check_host(headers)
+            if path not in OPEN_PATHS:
+                authorization = headers.get(b"authorization", b"").decode("latin-1")
+                scope["state"]["principal"] = self._access.authenticate(authorization)
+            limit = None if _ARTIFACT.fullmatch(path) else MAX_JSON_BYTES
+            if limit is not None:
+                receive = _limited(receive, headers, limit)
+        except LeptonError as error:
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close", "code": 1008})
+                return
+            await answer_error(error, scope, send_with_id)
+            return
+        await self._app(scope, receive, send_with_id)
+
+    def _check_host(self, headers: dict[bytes, bytes]) -> None:
+        """Refuse a web page that drives this server through a name that it made point here (DNS rebinding)."""
+        host = headers.get(b"host", b"").decode("latin-1")
+        if not self._is_ours(urlsplit(f"//{host}").hostname if _is_host(host) else None):
+            raise PermissionDenied("this server is not known by the name in the Host header", hint="Use 127.0.0.1.")
+        origin = headers.get(b"origin", b"").decode("latin-1")
+        if origin and origin != "null" and not self._is_ours(urlsplit(origin).hostname):
+            raise PermissionDenied("requests from pages of another site are refused")
+
+    def _is_ours(self, name: str | None) -> bool:
+        if name is None:
+            return False
+        if name in ("localhost", self._host):
+            return True
+        try:
+            # An address cannot be rebound; only names can.
+            ip_address(name)
+        except ValueError:
+            return False
+        return True
+
+
+async def answer_error(error: LeptonError, scope: Scope, send: Any) -> None:
+    """Answer with an error: the protocol's shape on the protocol's routes, RFC 9457 elsewhere."""
+    error.request_id = error.request_id or scope.get("state", {}).get("request_id")
+    body = error_body(error, scope["path"])
+    headers = [
+        (b"content-type", b"application/json" if "message" in body else b"application/problem+json"),
+        (b"x-content-type-options", b"nosniff"),
+    ]
+    if error.status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
+    if error.status == 503:
+        headers.append((b"retry-after", b"1"))
+    data = orjson.dumps(body)
+    headers.append((b"content-length", str(len(data)).encode()))
+    await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    await send({"type": "http.response.body", "body": data})
+
+
+def error_body(error: LeptonError, path: str) -> dict[str, Any]:
+    """An error as a body: `{code, message, …}` on the protocol's routes, a problem document on ours."""
+    problem = error.as_problem()
+    if not re.match(r"/api/v2/workspaces/[^/]+/(workspace|deployments)(/|$)", path):
+        return problem
+    kept = ("code", "hint", "errors", "request_id")
+    return {"message": error.message} | {key: value for key, value in problem.items() if key in kept}
+
+
+def _limited(receive: Any, headers: dict[bytes, bytes], limit: int) -> Any:
+    length = headers.get(b"content-length", b"0")
+    if not length.isdigit():
+        raise InvalidInput(f"`Content-Length` must be a number, got {length[:40]!r}")
+    if int(length) > limit:
+        raise _too_large(limit)
+    taken = 0
+
+    async def limited() -> Any:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > limit:
+            raise _too_large(limit)
+        return message
+
+    return limited
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"a request body may have at most {limit} bytes", hint="Upload files with PUT …/artifacts/SHA256.")
+
+
+def _is_host(host: str) -> bool:
+    return bool(host) and not any(letter in host for letter in "/?#@\\ ")

@@ -1,0 +1,29 @@
+"""Metrics over HTTP, for Prometheus."""
+
+from fastapi import APIRouter
+from fastapi.responses import PlainTextResponse
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+
+from lepton_ai.server.dependencies import Plane
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/metrics", response_class=PlainTextResponse)
+def metrics(plane: Plane) -> PlainTextResponse:
+    """How many endpoints and replicas stand where, and what the gateway was asked."""
+    registry = CollectorRegistry()
+    endpoints = Gauge("lepton_endpoints", "Endpoints by status.", ["workspace", "status"], registry=registry)
+    replicas = Gauge("lepton_replicas", "Replicas by status.", ["workspace", "endpoint", "status"], registry=registry)
+    requests = Gauge("lepton_requests", "Requests to an endpoint.", ["endpoint"], registry=registry)
+    errors = Gauge("lepton_request_errors", "Requests answered with 500 or above.", ["endpoint"], registry=registry)
+    for found in plane.endpoints.list_all():
+        endpoint = found.endpoint
+        endpoints.labels(endpoint.workspace_id, endpoint.status.value).inc()
+        for replica in found.replicas:
+            if not replica.is_over:
+                replicas.labels(endpoint.workspace_id, endpoint.name, replica.status.value).inc()
+    for path, stats in plane.gateway.stats().items():
+        requests.labels(path).set(stats.requests_total)
+        errors.labels(path).set(stats.errors_total)
+    return PlainTextResponse(generate_latest(registry), media_type="text/plain; version=0.0.4")

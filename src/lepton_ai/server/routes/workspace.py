@@ -1,0 +1,75 @@
+"""The workspace over HTTP: what a client asks first."""
+
+import os
+
+from fastapi import APIRouter, Request
+
+from lepton_ai import __version__
+from lepton_ai.platform.model_management.endpoints.lifecycle import ReplicaStatus
+from lepton_ai.server.dependencies import WORKSPACE, Caller, Plane
+from lepton_ai.server.routes.endpoints import endpoints_url
+from lepton_ai.server.schemas.workspace import (
+    GatewayItem,
+    Quantity,
+    Quota,
+    ServerStatus,
+    TokenItem,
+    Workloads,
+    Workspace,
+    WorkspaceName,
+)
+
+router = APIRouter(prefix=WORKSPACE, tags=["workspace"])
+
+
+@router.get("")
+def name(caller: Caller) -> WorkspaceName:
+    """What to call this workspace, and the token that was used."""
+    return WorkspaceName(id=caller.workspace_id, display_name=caller.workspace_id, token=caller.name)
+
+
+@router.get("/workspace")
+def workspace(plane: Plane, caller: Caller) -> Workspace:
+    """The workspace with what is in it."""
+    memory_mib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
+    endpoints = plane.endpoints.list(caller.workspace_id)
+    running = sum(not replica.is_over for found in endpoints for replica in found.replicas)
+    return Workspace(
+        build_time="",
+        git_commit=__version__,
+        workspace_name=caller.workspace_id,
+        workspace_disk_usage_bytes=plane.registry.bytes_of(caller.workspace_id),
+        workloads=Workloads(num_deployments=len(endpoints)),
+        resource_quota=Quota(
+            limit=Quantity(cpu=os.cpu_count() or 1, memory=memory_mib), used=Quantity(cpu=running, memory=0)
+        ),
+    )
+
+
+@router.get("/tokens")
+def tokens(plane: Plane, caller: Caller) -> list[TokenItem]:
+    """The tokens that are good, without their values."""
+    return [
+        TokenItem(name=token.name, masked_value=token.masked, created_at=token.created_at_ms)
+        for token in plane.access.tokens(caller.workspace_id)
+    ]
+
+
+@router.get("/status")
+def status(request: Request, plane: Plane, caller: Caller) -> ServerStatus:
+    """How the server is."""
+    gateway = plane.gateway.status()
+    endpoints = plane.endpoints.list(caller.workspace_id)
+    replicas = [replica for found in endpoints for replica in found.replicas]
+    return ServerStatus(
+        version=__version__,
+        workspace=caller.workspace_id,
+        api_url=f"http://{request.headers['host']}",
+        endpoints_url=endpoints_url(plane.settings),
+        gateway=GatewayItem(driver=gateway.driver, why=gateway.why, ready=gateway.ready),
+        executor=plane.settings.executor,
+        isolation="trusted users only: replicas run as the server's own user",
+        endpoints=len(endpoints),
+        replicas=sum(replica.status is ReplicaStatus.READY for replica in replicas),
+        models=len(plane.registry.models(caller.workspace_id)),
+    )

@@ -1,0 +1,165 @@
+"""Endpoints on the wire: the protocol's `LeptonDeployment`, with our field `spec.model`."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from lepton_ai.server.schemas.common import Body
+
+
+class ModelField(Body):
+    """Which model an endpoint serves: a version, or an alias that is resolved when it is given."""
+
+    name: str
+    version: int | None = Field(None, ge=1, lt=2**31)
+    alias: str | None = None
+
+
+class ResourceRequirement(Body):
+    """How many replicas, and how much each may use."""
+
+    resource_shape: str = Field("cpu.small", min_length=1, max_length=64)
+    min_replicas: int = Field(1, ge=0, le=64)
+    max_replicas: int | None = Field(None, ge=0, le=64)
+
+
+class DeploymentSpec(Body):
+    """What is asked for."""
+
+    model: ModelField
+    resource_requirement: ResourceRequirement = ResourceRequirement()
+    timeout_s: int = Field(300, ge=1, le=3600)
+
+
+class DeploymentMetadata(Body):
+    """What it is called. `id` and `name` are the same; either will do in a request."""
+
+    id: str | None = None
+    name: str | None = None
+
+
+class CreateDeployment(Body):
+    """The body of `POST /deployments`."""
+
+    metadata: DeploymentMetadata
+    spec: DeploymentSpec
+
+
+class ResourceChange(Body):
+    """What of the resources is to change."""
+
+    min_replicas: int | None = Field(None, ge=0, le=64)
+    max_replicas: int | None = Field(None, ge=0, le=64)
+
+
+class SpecChange(Body):
+    """What of the spec is to change; what is left out stays."""
+
+    model: ModelField | None = None
+    resource_requirement: ResourceChange | None = None
+    timeout_s: int | None = Field(None, ge=1, le=3600)
+
+
+class UpdateDeployment(Body):
+    """The body of `PATCH /deployments/{name}`."""
+
+    metadata: DeploymentMetadata | None = None
+    spec: SpecChange
+
+
+class EndpointMetadata(Body):
+    """What it is called, and when and by whom it was made."""
+
+    id: str
+    name: str
+    created_at: Annotated[int, Field(description="Milliseconds since 1970.")]
+    updated_at: Annotated[int, Field(description="Milliseconds since 1970; also the ETag.")]
+    owner: str
+    generation: int
+
+
+class EndpointAddress(Body):
+    """Where it answers."""
+
+    internal_endpoint: str
+    external_endpoint: str
+
+
+class DeploymentStatus(Body):
+    """Where it stands, and why."""
+
+    state: Literal["Starting", "Ready", "Not Ready", "Updating", "Scaling", "Stopping", "Stopped", "Deleting", "Error"]
+    reason: str
+    message: str
+    endpoint: EndpointAddress
+    ready_replicas: int
+
+
+class Deployment(Body):
+    """An endpoint."""
+
+    metadata: EndpointMetadata
+    spec: DeploymentSpec
+    status: DeploymentStatus
+
+
+class NodeField(Body):
+    """Where a replica runs."""
+
+    name: str
+    id: str
+
+
+class ReplicaStatusField(Body):
+    """Where a replica stands, and why."""
+
+    state: str
+    reason: str
+    message: str
+    public_ip: str
+    node: NodeField
+    domains: list[str] = Field(default_factory=list)
+    generation: int
+    exit_code: int | None = None
+    created_at: int
+    ready_at: int | None = None
+    finished_at: int | None = None
+
+
+class ReplicaItem(Body):
+    """One replica."""
+
+    metadata: dict[str, str]
+    id: str
+    status: ReplicaStatusField
+
+
+class EventItem(Body):
+    """One event."""
+
+    type: str
+    reason: str
+    count: int
+    last_observed_time: str
+    message: str
+    actor: str
+    regarding: dict[str, str]
+    details: dict[str, Any]
+
+
+class ReadinessItem(Body):
+    """Why a replica is ready or not."""
+
+    reason: str
+    message: str
+    creationTimestamp: str  # noqa: N815 - the protocol's name
+
+
+class TerminationItem(Body):
+    """How a replica ended."""
+
+    started_at: int
+    finished_at: int
+    exit_code: int
+    reason: str
+    message: str

@@ -1,0 +1,50 @@
+"""Migrations lead from an empty file to exactly the tables that the stores declare."""
+
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, text
+
+import lepton_ai.core.access
+import lepton_ai.core.events
+import lepton_ai.core.idempotency
+import lepton_ai.platform.model_management.endpoints.store
+import lepton_ai.platform.model_management.registry.store  # noqa: F401 - each declares its tables
+from lepton_ai.core.database import Database, metadata
+from lepton_ai.core.errors import NotSupported
+from lepton_ai.core.migrate import migrate
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Database:
+    return Database.open(tmp_path / "lepton.db")
+
+
+def test_an_empty_file_gets_the_schema_that_the_stores_declare(database: Database) -> None:
+    migrate(database)
+
+    def difference(connection: Connection) -> object:
+        return compare_metadata(MigrationContext.configure(connection), metadata)
+
+    assert database.read(difference) == []
+    database.close()
+
+
+def test_migrating_twice_changes_nothing(database: Database) -> None:
+    migrate(database)
+    migrate(database)
+    assert database.read(lambda c: c.execute(text("SELECT version_num FROM alembic_version")).scalars().all()) == [
+        "0001"
+    ]
+    database.close()
+
+
+def test_a_database_of_a_newer_version_is_refused_with_the_remedy(database: Database) -> None:
+    migrate(database)
+    database.write(lambda c: c.execute(text("UPDATE alembic_version SET version_num = '9999'")))
+    with pytest.raises(NotSupported, match="newer version") as raised:
+        migrate(database)
+    assert "pip install --upgrade" in str(raised.value.hint)
+    database.close()
