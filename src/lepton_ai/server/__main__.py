@@ -19,7 +19,7 @@ from lepton_ai.core.clock import SystemClock
 from lepton_ai.core.errors import Conflict, LeptonError
 from lepton_ai.core.files import write_atomically
 from lepton_ai.core.folders import DataFolder
-from lepton_ai.core.log import log
+from lepton_ai.core.log import log, log_to
 from lepton_ai.core.settings import Settings, load_settings
 from lepton_ai.infrastructure.compute.supervisor import identity_of
 from lepton_ai.server.app import create_app
@@ -35,22 +35,25 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m lepton_ai.server")
     for flag in ("--data-dir", "--host", "--port", "--gateway"):
         parser.add_argument(flag)
+    parser.add_argument("--foreground", action="store_true", help="tell a person on stderr, and log to a file")
     parser.add_argument("--sweep", action="store_true", help="stop what a server that is gone left running, and end")
     given = vars(parser.parse_args(arguments))
-    sweep = given.pop("sweep")
+    sweep, foreground = given.pop("sweep"), given.pop("foreground")
     try:
         settings, _ = load_settings(given)
         folders = DataFolder(settings.data_dir)
         folders.create()
         with _sole_owner(folders):
-            return _sweep(settings) if sweep else _serve(settings, folders)
+            if foreground:
+                log_to(folders.logs / "server.log")
+            return _sweep(settings) if sweep else _serve(settings, folders, foreground)
     except LeptonError as error:
         hint = f"hint: {error.hint}\n" if error.hint else ""
         sys.stderr.write(f"error: {error.message}\n{hint}")
         return error.exit_code
 
 
-def _serve(settings: Settings, folders: DataFolder) -> int:
+def _serve(settings: Settings, folders: DataFolder, foreground: bool) -> int:
     os.umask(0o077)
     plane = ControlPlane.open(settings, os.environ)
     keep_workloads = False
@@ -69,7 +72,7 @@ def _serve(settings: Settings, folders: DataFolder) -> int:
             timeout_graceful_shutdown=5,
         )
         server = _Server(config)
-        keep_workloads = asyncio.run(_run(server, plane, folders, settings))
+        keep_workloads = asyncio.run(_run(server, plane, folders, settings, foreground))
     finally:
         folders.server_record.unlink(missing_ok=True)
         plane.stop(keep_workloads=keep_workloads)
@@ -77,7 +80,9 @@ def _serve(settings: Settings, folders: DataFolder) -> int:
     return 0
 
 
-async def _run(server: "_Server", plane: ControlPlane, folders: DataFolder, settings: Settings) -> bool:
+async def _run(
+    server: "_Server", plane: ControlPlane, folders: DataFolder, settings: Settings, foreground: bool
+) -> bool:
     """Serve until a signal comes; returns whether the workloads are to be kept."""
     loop = asyncio.get_running_loop()
     keep = False
@@ -94,7 +99,11 @@ async def _run(server: "_Server", plane: ControlPlane, folders: DataFolder, sett
         await asyncio.sleep(0.005)
     await asyncio.to_thread(plane.start)
     _announce(folders, settings)
+    if foreground:
+        sys.stderr.write(welcome(folders, settings) + "\nCtrl-C stops it.\n")
     await serving
+    if foreground:
+        sys.stderr.write("Stopping …\n")
     return keep
 
 
@@ -114,9 +123,22 @@ def _announce(folders: DataFolder, settings: Settings) -> None:
         "endpoints_url": endpoints_url(settings),
         "workspace_url": f"http://{host}:{settings.port}/api/v2/workspaces/{DEFAULT_WORKSPACE}",
         "started_at_ms": SystemClock().now_ms(),
+        "welcome": welcome(folders, settings),
     }
     write_atomically(folders.server_record, json.dumps(record).encode(), mode=0o600, durable=False)
-    log("info", "ready", **record)
+    log("info", "ready", api_url=record["api_url"], endpoints_url=record["endpoints_url"])
+
+
+def welcome(folders: DataFolder, settings: Settings) -> str:
+    """What a person sees once the cloud is up."""
+    api_url = f"http://{settings.host}:{settings.port}"
+    return (
+        f"Lepton AI is up at {api_url}, endpoints at {endpoints_url(settings)}\n"
+        f"Its data and the admin token are in {folders.root}\n"
+        "\nNext:\n"
+        "  lepton run train.py --push digits        train a script's Model and register it\n"
+        "  lepton deploy digits --min-replicas 2    put it behind an HTTP endpoint\n"
+    )
 
 
 def _sweep(settings: Settings) -> int:

@@ -1,0 +1,248 @@
+"""`lepton endpoint`: list, call, change and remove endpoints."""
+
+import json
+import sys
+from typing import IO, Any
+
+import click
+
+from lepton_ai.cli.cloud import cloud_of
+from lepton_ai.cli.main import data_dir_option
+from lepton_ai.cli.output import json_option, print_fields, print_json, print_table, say
+from lepton_ai.core.errors import InvalidInput, NotFound
+
+
+@click.group("endpoint")
+def command() -> None:
+    """List, call, change and remove endpoints."""
+
+
+@command.command("list")
+@json_option
+@data_dir_option
+@click.pass_context
+def list_endpoints(ctx: click.Context, as_json: bool) -> None:
+    """List all endpoints.
+
+    \b
+    Example:
+      lepton endpoint list
+    """
+    found = cloud_of(ctx).endpoints.list()
+    if as_json:
+        print_json([endpoint.details.model_dump(mode="json") for endpoint in found])
+        return
+    rows = [
+        {
+            "name": endpoint.name,
+            "state": endpoint.state,
+            "ready": f"{endpoint.details.status.ready_replicas}"
+            f"/{endpoint.details.spec.resource_requirement.min_replicas}",
+            "model": f"{endpoint.details.spec.model.name}:{endpoint.details.spec.model.version}",
+            "url": endpoint.url,
+        }
+        for endpoint in found
+    ]
+    print_table(rows, ["name", "state", "ready", "model", "url"])
+
+
+@command.command("show")
+@click.argument("name")
+@json_option
+@data_dir_option
+@click.pass_context
+def show(ctx: click.Context, name: str, as_json: bool) -> None:
+    """Show one endpoint with its replicas.
+
+    \b
+    Example:
+      lepton endpoint show digits
+    """
+    endpoint = cloud_of(ctx).endpoints.get(name)
+    replicas = endpoint.replicas()
+    details = endpoint.details
+    if as_json:
+        listed = [replica.model_dump(mode="json") for replica in replicas]
+        print_json({**details.model_dump(mode="json"), "replicas": listed})
+        return
+    print_fields(
+        {
+            "name": name,
+            "state": details.status.state,
+            "why": details.status.message,
+            "model": f"{details.spec.model.name}:{details.spec.model.version}",
+            "replicas": f"{details.status.ready_replicas} of {details.spec.resource_requirement.min_replicas} ready",
+            "address": endpoint.url,
+        }
+    )
+    click.echo()
+    rows = [
+        {"replica": replica.id, "state": replica.status.state, "why": replica.status.message} for replica in replicas
+    ]
+    print_table(rows, ["replica", "state", "why"])
+
+
+@command.command("predict")
+@click.argument("name")
+@click.argument("inputs", required=False)
+@click.option("--file", "file", type=click.File("rb"), help="A JSON file with the rows, or `-` for standard input.")
+@json_option
+@data_dir_option
+@click.pass_context
+def predict(ctx: click.Context, name: str, inputs: str | None, file: IO[bytes] | None, as_json: bool) -> None:
+    """Ask an endpoint for predictions. The rows are JSON: a list of rows, or {"inputs": [...]}.
+
+    \b
+    Examples:
+      lepton endpoint predict iris '[[5.1, 3.5, 1.4, 0.2]]'
+      lepton endpoint predict digits --file images.json --json
+    """
+    if (inputs is None) == (file is None):
+        raise click.UsageError("give the rows as INPUTS or as --file, one of the two", ctx)
+    text = inputs if inputs is not None else (file.read() if file else "")
+    try:
+        rows: Any = json.loads(text)
+    except ValueError as error:
+        raise InvalidInput(f"the rows must be JSON: {error}", hint="For example: '[[5.1, 3.5, 1.4, 0.2]]'") from error
+    if isinstance(rows, dict) and set(rows) == {"inputs"}:
+        rows = rows["inputs"]
+    prediction = cloud_of(ctx).endpoints.get(name).predict(rows)
+    if as_json:
+        print_json({"outputs": prediction.outputs, "model": prediction.model, "version": prediction.version})
+        return
+    if prediction.outputs and isinstance(prediction.outputs[0], dict):
+        rows = [
+            {"row": index, "label": row["label"], "probability": f"{row['probability']:.4f}"}
+            for index, row in enumerate(prediction.outputs)
+        ]
+        print_table(rows, ["row", "label", "probability"])
+    else:
+        print_table([{"row": index, "value": row} for index, row in enumerate(prediction.outputs)], ["row", "value"])
+
+
+@command.command("logs")
+@click.argument("name")
+@click.option("--replica", metavar="ID", help="Which replica; by default the newest.")
+@click.option("-f", "--follow", is_flag=True, help="Go on with what it prints from now on.")
+@data_dir_option
+@click.pass_context
+def logs(ctx: click.Context, name: str, replica: str | None, follow: bool) -> None:
+    """Show what a replica printed, also one that ended.
+
+    \b
+    Examples:
+      lepton endpoint logs digits
+      lepton endpoint logs digits --follow
+    """
+    endpoint = cloud_of(ctx).endpoints.get(name)
+    replicas = endpoint.replicas()
+    if not replicas:
+        raise NotFound(f"endpoint {name!r} has had no replica yet")
+    with endpoint.logs(replica or replicas[-1].id, follow=follow) as chunks:
+        for chunk in chunks:
+            sys.stdout.buffer.write(chunk)
+            sys.stdout.buffer.flush()
+
+
+@command.command("events")
+@click.argument("name")
+@json_option
+@data_dir_option
+@click.pass_context
+def events(ctx: click.Context, name: str, as_json: bool) -> None:
+    """Show what happened to an endpoint, oldest first.
+
+    \b
+    Example:
+      lepton endpoint events digits
+    """
+    found = [event.model_dump(mode="json") for event in cloud_of(ctx).endpoints.get(name).events()]
+    if as_json:
+        print_json(found)
+        return
+    rows = [{"when": event["last_observed_time"], "what": event["type"], **event} for event in found]
+    print_table(rows, ["when", "what", "reason", "actor", "message"])
+
+
+@command.command("update")
+@click.argument("name")
+@click.option("--model", metavar="MODEL[:VERSION|@ALIAS]", help="Another version to roll out.")
+@click.option("--min-replicas", type=click.IntRange(0, 64), help="How many replicas run.")
+@click.option("--timeout", "timeout_s", type=click.IntRange(1, 3600), help="Seconds for one answer.")
+@click.option("--no-wait", is_flag=True, help="Return at once instead of when it is ready.")
+@json_option
+@data_dir_option
+@click.pass_context
+def update(
+    ctx: click.Context,
+    name: str,
+    model: str | None,
+    min_replicas: int | None,
+    timeout_s: int | None,
+    no_wait: bool,
+    as_json: bool,
+) -> None:
+    """Change an endpoint without a failed request.
+
+    \b
+    Examples:
+      lepton endpoint update digits --model digits:2
+      lepton endpoint update digits --min-replicas 3
+    """
+    endpoint = cloud_of(ctx).endpoints.get(name)
+    endpoint.update(model=model, min_replicas=min_replicas, timeout_s=timeout_s)
+    if not no_wait and endpoint.details.spec.resource_requirement.min_replicas:
+        endpoint.wait(told=say)
+    _tell(endpoint, as_json)
+
+
+@command.command("stop")
+@click.argument("name")
+@json_option
+@data_dir_option
+@click.pass_context
+def stop(ctx: click.Context, name: str, as_json: bool) -> None:
+    """Stop an endpoint: no replica runs. `lepton endpoint update NAME --min-replicas N` starts it again.
+
+    \b
+    Example:
+      lepton endpoint stop digits
+    """
+    _tell(cloud_of(ctx).endpoints.get(name).stop(), as_json)
+
+
+@command.command("restart")
+@click.argument("name")
+@json_option
+@data_dir_option
+@click.pass_context
+def restart(ctx: click.Context, name: str, as_json: bool) -> None:
+    """Replace every replica by a fresh one, without a failed request.
+
+    \b
+    Example:
+      lepton endpoint restart digits
+    """
+    _tell(cloud_of(ctx).endpoints.get(name).restart(), as_json)
+
+
+@command.command("remove")
+@click.argument("name")
+@data_dir_option
+@click.pass_context
+def remove(ctx: click.Context, name: str) -> None:
+    """Remove an endpoint once its replicas have finished their requests.
+
+    \b
+    Example:
+      lepton endpoint remove digits
+    """
+    cloud_of(ctx).endpoints.get(name).remove()
+    say(f"Endpoint {name} is gone.")
+
+
+def _tell(endpoint: Any, as_json: bool) -> None:
+    if as_json:
+        print_json(endpoint.details.model_dump(mode="json"))
+    else:
+        say(f"Endpoint {endpoint.name} is {endpoint.state}: {endpoint.details.status.message}")

@@ -1,0 +1,188 @@
+"""`Cloud`: the door to a running cloud from Python."""
+
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from lepton_ai.core.errors import Unauthenticated
+from lepton_ai.core.settings import load_settings
+from lepton_ai.sdk.connection import Connection
+from lepton_ai.sdk.credentials import Address, find_address
+from lepton_ai.sdk.datasets import Datasets
+from lepton_ai.sdk.endpoints import Endpoint, Endpoints
+from lepton_ai.sdk.local import start_server, stop_server
+from lepton_ai.sdk.models import Models, ModelVersion
+from lepton_ai.server.schemas.workspace import ServerStatus, WorkspaceName
+
+if TYPE_CHECKING:
+    from lepton_ai.sdk.model import Model
+
+
+class Cloud:
+    """A running cloud: its models, its endpoints, its data sets.
+
+    `Cloud()` finds the cloud that `lepton` commands speak to: the variables `LEPTON_WORKSPACE_URL` and
+    `LEPTON_WORKSPACE_TOKEN`, then what `lepton login` stored, then the one on this machine.
+
+    Args:
+        url: The address of a workspace, such as `http://127.0.0.1:8421/api/v2/workspaces/default`.
+        token: The token for it.
+        data_dir: The data folder of a cloud on this machine, instead of the default one.
+
+    Raises:
+        InvalidInput: A setting is wrong.
+
+    Example:
+
+        ```python
+        from lepton_ai import Cloud
+
+        cloud = Cloud()
+        endpoint = cloud.deploy("digits@champion", name="digits", min_replicas=2)
+        endpoint.predict(images).labels
+        ```
+    """
+
+    def __init__(self, url: str | None = None, token: str | None = None, *, data_dir: str | Path | None = None) -> None:
+        flags = {"workspace_url": url, "workspace_token": token, "data_dir": data_dir}
+        settings, origins = load_settings(flags)
+        self.address: Address = find_address(settings, local_first=origins["data_dir"].kind in ("flag", "env"))
+        self._connection = Connection(self.address.url, self.address.token)
+        self.models = Models(self._connection)
+        self.endpoints = Endpoints(self._connection, self._connect)
+        self.datasets = Datasets(settings)
+
+    @classmethod
+    @contextmanager
+    def local(cls, data_dir: str | Path | None = None) -> "Iterator[Cloud]":
+        """A cloud of one's own for the length of a `with` block, on free ports, stopped at its end.
+
+        Args:
+            data_dir: Where it keeps everything; by default a temporary folder that goes when the block ends.
+
+        Example:
+
+            ```python
+            with Cloud.local() as cloud:
+                cloud.models.list()
+            ```
+        """
+        folder = Path(data_dir) if data_dir is not None else Path(tempfile.mkdtemp(prefix="lepton-"))
+        settings, _ = load_settings({"data_dir": folder, "port": free_port_pair()})
+        try:
+            server = start_server(settings)
+            try:
+                cloud = cls(server.workspace_url, (folder / "admin-token").read_text().strip(), data_dir=folder)
+                with closing(cloud):
+                    yield cloud
+            finally:
+                stop_server(settings)
+        finally:
+            if data_dir is None:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Cloud {self.address.url}>"
+
+    def close(self) -> None:
+        """Close the connections. The cloud runs on."""
+        self._connection.close()
+
+    def ping(self) -> WorkspaceName:
+        """Check that the cloud answers and knows the token.
+
+        Raises:
+            Unavailable: No cloud answers there.
+            Unauthenticated: It does not know the token.
+        """
+        if not self.address.token:
+            Connection(self.address.url.partition("/api/")[0], "", retry_for_s=0).get("/healthz")
+            raise Unauthenticated(
+                f"there is no token for {self.address.url}", hint="`lepton login` stores one; `lepton up` makes one."
+            )
+        return WorkspaceName.model_validate(self._connection.get(""))
+
+    def status(self) -> ServerStatus:
+        """How the cloud is: its gateway, its addresses, and how much runs."""
+        return ServerStatus.model_validate(self._connection.get("/status"))
+
+    def push(
+        self, model: "Model", name: str, *, message: str = "", progress: Callable[[int], object] = int
+    ) -> ModelVersion:
+        """Register a trained model as a new version. `model.push(name)` is the same.
+
+        Args:
+            model: The model.
+            name: What to register it under.
+            message: Why this version was made.
+            progress: Called with the number of bytes sent since the last call.
+        """
+        from lepton_ai.platform.frameworks.export import export_artifact
+
+        with tempfile.TemporaryDirectory(prefix="lepton-push-") as folder:
+            artifact = export_artifact(model, Path(folder) / "artifact")
+            return self.models.push_folder(artifact, name, message=message, progress=progress)
+
+    def deploy(
+        self,
+        model: "str | ModelVersion",
+        *,
+        name: str | None = None,
+        min_replicas: int = 1,
+        timeout_s: int = 300,
+        wait: bool = True,
+        wait_timeout_s: float = 120.0,
+        told: Callable[[str], object] = str,
+    ) -> Endpoint:
+        """Put a model version behind an HTTP endpoint.
+
+        Args:
+            model: A version from `push`, or its name: `digits:3`, `digits@champion`, `digits`.
+            name: The endpoint's name; by default the model's.
+            min_replicas: How many replicas run.
+            timeout_s: How long one answer may take.
+            wait: Whether to return only when it is ready.
+            wait_timeout_s: How long to wait.
+            told: Called with each new sentence about where it stands while waiting.
+
+        Raises:
+            NotFound: There is no such version.
+            AlreadyExists: The name is taken.
+            Unavailable, DeadlineExceeded: It does not become ready; it is left as it is, for you to look at.
+        """
+        reference = str(model)
+        endpoint_name = name or reference.partition(":")[0].partition("@")[0]
+        endpoint = self.endpoints.create(endpoint_name, reference, min_replicas=min_replicas, timeout_s=timeout_s)
+        return endpoint.wait(wait_timeout_s, told=told) if wait else endpoint
+
+    def _connect(self, url: str) -> Connection:
+        return Connection(url, self.address.token)
+
+
+def free_port_pair() -> int:
+    """A port that is free together with the next one. Somebody may take it before you do: then ask again."""
+    for _ in range(100):
+        with closing(socket.socket()) as first, closing(socket.socket()) as second:
+            first.bind(("127.0.0.1", 0))
+            port = int(first.getsockname()[1])
+            if port >= 65535:
+                continue
+            try:
+                second.bind(("127.0.0.1", port + 1))
+            except OSError:
+                continue
+            return port
+    raise OSError("no two neighbouring ports are free")

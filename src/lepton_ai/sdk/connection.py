@@ -1,0 +1,178 @@
+"""One HTTP connection to a workspace: authentication, safe retries, and errors as the server meant them."""
+
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import httpx2
+import orjson
+
+from lepton_ai.core.errors import DeadlineExceeded, LeptonError, Unavailable, error_class
+
+_RETRIED = (502, 503, 504)
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class Connection:
+    """Speaks to one address with one token.
+
+    A request that may be repeated (a read, a change that says the same twice, a create with its `Idempotency-Key`) is
+    sent again when the server was not there, within a total time; anything else is sent once.
+
+    Args:
+        url: The address that paths are appended to.
+        token: The bearer token; empty for none.
+        timeout_s: How long one answer may take.
+        retry_for_s: How long a request that may be repeated is tried.
+    """
+
+    def __init__(self, url: str, token: str, *, timeout_s: float = 120.0, retry_for_s: float = 5.0) -> None:
+        self.url = url.rstrip("/")
+        self._retry_for_s = retry_for_s
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        # A proxy from the environment is for the world outside, never for this machine.
+        outside = urlsplit(url).hostname not in _LOOPBACK
+        self._client = httpx2.Client(headers=headers, timeout=timeout_s, trust_env=outside)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close it."""
+        self._client.close()
+
+    def get(self, path: str, **query: Any) -> Any:
+        """Read a JSON value."""
+        return self._json("GET", path, params={key: value for key, value in query.items() if value is not None})
+
+    def create(self, path: str, body: Any) -> Any:
+        """Make something, once, however often the request has to be sent."""
+        return self._json("POST", path, body=body, headers={"idempotency-key": secrets.token_hex(16)})
+
+    def post(self, path: str, body: Any) -> Any:
+        """Ask something that is safe to repeat, such as a prediction."""
+        return self._json("POST", path, body=body)
+
+    def put(self, path: str, body: Any = None) -> Any:
+        """Put something in place."""
+        return self._json("PUT", path, body=body)
+
+    def patch(self, path: str, body: Any, *, if_match: str | None = None) -> Any:
+        """Change something."""
+        return self._json("PATCH", path, body=body, headers={"if-match": if_match} if if_match else {})
+
+    def delete(self, path: str) -> Any:
+        """Remove something."""
+        return self._json("DELETE", path)
+
+    def exists(self, path: str) -> bool:
+        """Whether something is there."""
+        with _translated(self.url):
+            response = self._client.head(self.url + path)
+        if response.status_code == 404:
+            return False
+        self._raise_for(response)
+        return True
+
+    def upload(self, path: str, chunks: Callable[[], Iterator[bytes]]) -> Any:
+        """Send bytes in chunks.
+
+        Args:
+            chunks: Gives the chunks from the start, once for each try.
+        """
+        return self._send(lambda: self._client.put(self.url + path, content=chunks())).json()
+
+    @contextmanager
+    def stream(self, path: str, **query: Any) -> Iterator[Iterator[bytes]]:
+        """Read bytes as they come."""
+        given = {key: value for key, value in query.items() if value is not None}
+        with (
+            _translated(self.url),
+            self._client.stream("GET", self.url + path, params=given, follow_redirects=True) as response,
+        ):
+            if response.status_code >= 400:
+                response.read()
+            self._raise_for(response)
+            yield response.iter_bytes()
+
+    def _json(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, Any] | None = None,
+    ) -> Any:
+        content = None if body is None else orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
+        sent = {**(headers or {}), **({"content-type": "application/json"} if content is not None else {})}
+        response = self._send(
+            lambda: self._client.request(method, self.url + path, content=content, headers=sent, params=params)
+        )
+        try:
+            return orjson.loads(response.content) if response.content else None
+        except ValueError as error:
+            raise Unavailable(
+                f"{self.url} answers, but not as a Lepton server does", hint="Check the address: lepton whoami"
+            ) from error
+
+    def _send(self, send: Callable[[], httpx2.Response]) -> httpx2.Response:
+        """Send, and again while the server is not there: everything sent this way may be repeated."""
+        began_s = time.monotonic()
+        pause_s = 0.05
+        while True:
+            try:
+                with _translated(self.url):
+                    response = send()
+                self._raise_for(response)
+                return response
+            except LeptonError as error:
+                if error.status not in _RETRIED or isinstance(error, DeadlineExceeded):
+                    raise
+                # A server that answers 503 will be back; where nothing listens at all, probably nobody will.
+                patience_s = self._retry_for_s if error.request_id else min(1.0, self._retry_for_s)
+                if time.monotonic() + pause_s > began_s + patience_s:
+                    raise
+            time.sleep(pause_s)
+            pause_s = min(1.0, 2 * pause_s)
+
+    def _raise_for(self, response: httpx2.Response) -> None:
+        if response.status_code < 400:
+            return
+        try:
+            problem = orjson.loads(response.content)
+        except ValueError:
+            problem = {}
+        if not isinstance(problem, dict):
+            problem = {}
+        kind = error_class(str(problem.get("code", "")), response.status_code)
+        message = problem.get("detail") or problem.get("message") or f"{self.url} answered {response.status_code}"
+        raise kind(
+            str(message),
+            hint=problem.get("hint"),
+            errors=problem.get("errors") or (),
+            request_id=problem.get("request_id") or response.headers.get("x-request-id"),
+        )
+
+
+@contextmanager
+def _translated(url: str) -> Iterator[None]:
+    try:
+        yield
+    except httpx2.TimeoutException as error:
+        raise DeadlineExceeded(
+            f"{url} did not answer in time", hint="`lepton status` tells how the cloud is."
+        ) from error
+    except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
+        raise Unavailable(
+            f"no cloud answers at {url}", hint="Start one with `lepton up`, or name another with `lepton login`."
+        ) from error

@@ -1,0 +1,241 @@
+"""Endpoints from Python: make them, ask them, change them, remove them."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lepton_ai.core.errors import Conflict, DeadlineExceeded, InvalidInput, NotFound, Unavailable
+from lepton_ai.core.names import check_name
+from lepton_ai.platform.model_management.registry.records import ModelReference
+from lepton_ai.sdk.connection import Connection
+from lepton_ai.server.schemas.endpoints import Deployment, EventItem, ReplicaItem
+
+_POLL_S = 0.1
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model answered.
+
+    Args:
+        outputs: One answer per row, as the endpoint gave it.
+        model: The model that answered.
+        version: Its version.
+    """
+
+    outputs: Sequence[Any]
+    model: str
+    version: str
+
+    @property
+    def labels(self) -> NDArray[Any]:
+        """The label of each row, `(batch,)`; for classifiers."""
+        return np.array([row["label"] for row in self.outputs])
+
+    @property
+    def probabilities(self) -> NDArray[np.float64]:
+        """The probability of each class, `(batch, classes)`; for classifiers."""
+        return np.array([row["probabilities"] for row in self.outputs])
+
+
+class Endpoint:
+    """One endpoint. Get it from `Cloud().deploy(...)` or `Cloud().endpoints.get(name)`."""
+
+    def __init__(
+        self, connection: Connection, replica_connection: Callable[[str], Connection], found: Deployment
+    ) -> None:
+        self._connection = connection
+        self._connect = replica_connection
+        self._asked: Connection | None = None
+        self.details = found
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.details.metadata.name
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return self.details.status.endpoint.external_endpoint
+
+    @property
+    def state(self) -> str:
+        """Where it stood when it was last asked: `Ready`, `Starting`, …"""
+        return self.details.status.state
+
+    def __repr__(self) -> str:
+        return f"<Endpoint {self.name} {self.state} {self.url}>"
+
+    def refresh(self) -> Self:
+        """Ask the server where it stands."""
+        self.details = Deployment.model_validate(self._connection.get(f"/deployments/{self.name}"))
+        return self
+
+    def wait(self, timeout_s: float = 120.0, *, told: Callable[[str], object] = str) -> Self:
+        """Wait until it is ready.
+
+        Args:
+            timeout_s: How long.
+            told: Called with each new sentence about where it stands.
+
+        Raises:
+            Unavailable: Its replicas end right after their start; the message says how.
+            DeadlineExceeded: It is not ready in time.
+            NotFound: It was removed meanwhile.
+        """
+        give_up_at_s = time.monotonic() + timeout_s
+        last = ""
+        while self.refresh().state != "Ready" or self.details.status.reason == "rolling_out":
+            status = self.details.status
+            if status.message != last:
+                last = status.message
+                told(last)
+            if status.state == "Error":
+                raise Unavailable(
+                    f"endpoint {self.name!r} does not come up: {status.message}",
+                    hint=f"See what its replicas printed: lepton endpoint logs {self.name}",
+                )
+            if status.state in ("Stopped", "Deleting"):
+                raise Conflict(f"endpoint {self.name!r} will not become ready: {status.message}")
+            if time.monotonic() > give_up_at_s:
+                raise DeadlineExceeded(
+                    f"endpoint {self.name!r} is {status.state} after {timeout_s:g} s: {status.message}",
+                    hint=f"It goes on: lepton endpoint show {self.name}",
+                )
+            time.sleep(_POLL_S)
+        return self
+
+    def predict(self, inputs: Any) -> Prediction:
+        """Ask for predictions.
+
+        Args:
+            inputs: Rows as an array or nested lists, `(batch, *row_shape)`.
+
+        Raises:
+            InvalidInput: The rows do not have the model's shape or type; the message says what was expected.
+            Unavailable: No replica answers.
+        """
+        if self._asked is None:
+            self._asked = self._connect(self.url)
+        answer = self._asked.post("/predict", {"inputs": _plain(inputs)})
+        return Prediction(answer["outputs"], answer["model"], answer["version"])
+
+    def update(
+        self, *, model: str | None = None, min_replicas: int | None = None, timeout_s: int | None = None
+    ) -> Self:
+        """Change it; a new version is rolled out without a failed request.
+
+        Args:
+            model: Another version, as `digits:4` or `digits@champion`.
+            min_replicas: How many replicas run; 0 stops it.
+            timeout_s: How long one answer may take.
+        """
+        spec: dict[str, Any] = {}
+        if model is not None:
+            spec["model"] = _model_field(model)
+        if min_replicas is not None:
+            spec["resource_requirement"] = {"min_replicas": min_replicas}
+        if timeout_s is not None:
+            spec["timeout_s"] = timeout_s
+        self.details = Deployment.model_validate(self._connection.patch(f"/deployments/{self.name}", {"spec": spec}))
+        return self
+
+    def stop(self) -> Self:
+        """Stop it: no replica runs. `update(min_replicas=...)` starts it again."""
+        return self.update(min_replicas=0)
+
+    def restart(self) -> Self:
+        """Replace every replica by a fresh one, without a failed request."""
+        self.details = Deployment.model_validate(self._connection.put(f"/deployments/{self.name}/restart"))
+        return self
+
+    def remove(self, *, wait: bool = True, timeout_s: float = 60.0) -> None:
+        """Remove it once its replicas have finished their requests."""
+        self._connection.delete(f"/deployments/{self.name}")
+        give_up_at_s = time.monotonic() + timeout_s
+        while wait:
+            try:
+                self.refresh()
+            except NotFound:
+                return
+            if time.monotonic() > give_up_at_s:
+                raise DeadlineExceeded(f"endpoint {self.name!r} is still being removed after {timeout_s:g} s")
+            time.sleep(_POLL_S)
+
+    def replicas(self) -> Sequence[ReplicaItem]:
+        """Its replicas, those that ended lately included."""
+        return [ReplicaItem.model_validate(item) for item in self._connection.get(f"/deployments/{self.name}/replicas")]
+
+    def events(self) -> Sequence[EventItem]:
+        """What happened to it, oldest first."""
+        return [EventItem.model_validate(item) for item in self._connection.get(f"/deployments/{self.name}/events")]
+
+    @contextmanager
+    def logs(self, replica_id: str, *, follow: bool = False) -> Iterator[Iterator[bytes]]:
+        """What a replica printed; with `follow` also what it goes on to print."""
+        path = f"/deployments/{self.name}/replicas/{replica_id}/log"
+        with self._connection.stream(path, follow="true" if follow else None) as chunks:
+            yield chunks
+
+
+class Endpoints:
+    """All endpoints of the workspace. Get it as `Cloud().endpoints`."""
+
+    def __init__(self, connection: Connection, replica_connection: Callable[[str], Connection]) -> None:
+        self._connection = connection
+        self._connect = replica_connection
+
+    def list(self) -> Sequence[Endpoint]:
+        """All endpoints, by name."""
+        return [self._endpoint(item) for item in self._connection.get("/deployments")]
+
+    def get(self, name: str) -> Endpoint:
+        """One endpoint.
+
+        Raises:
+            NotFound: There is none of this name.
+        """
+        return self._endpoint(self._connection.get(f"/deployments/{check_name('endpoint', name)}"))
+
+    def create(self, name: str, model: str, *, min_replicas: int = 1, timeout_s: int = 300) -> Endpoint:
+        """Make an endpoint. Returns at once; `wait` tells when it is ready.
+
+        Raises:
+            NotFound: There is no such model version.
+            AlreadyExists: The name is taken.
+        """
+        body = {
+            "metadata": {"id": name, "name": name},
+            "spec": {
+                "model": _model_field(model),
+                "resource_requirement": {"min_replicas": min_replicas},
+                "timeout_s": timeout_s,
+            },
+        }
+        return self._endpoint(self._connection.create("/deployments", body))
+
+    def _endpoint(self, item: Mapping[str, Any]) -> Endpoint:
+        return Endpoint(self._connection, self._connect, Deployment.model_validate(item))
+
+
+def _model_field(reference: str) -> dict[str, Any]:
+    parsed = ModelReference.parse(reference)
+    if parsed.version is not None:
+        return {"name": parsed.name, "version": parsed.version}
+    return {"name": parsed.name, "alias": parsed.alias}
+
+
+def _plain(inputs: Any) -> Any:
+    """Rows as JSON can carry them: NumPy arrays go as they are, tensors and frames become arrays first."""
+    if isinstance(inputs, list | tuple | np.ndarray):
+        return np.ascontiguousarray(inputs) if isinstance(inputs, np.ndarray) else inputs
+    array = np.asarray(inputs)
+    if array.dtype.kind not in "fiub":
+        raise InvalidInput(f"`inputs` must be rows of numbers, got {type(inputs).__name__}")
+    return np.ascontiguousarray(array)

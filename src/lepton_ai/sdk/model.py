@@ -1,0 +1,43 @@
+"""The public `Model`: a Keras model that can be registered and deployed."""
+
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+from lepton_ai.platform.frameworks import model as frameworks
+
+if TYPE_CHECKING:
+    from lepton_ai.sdk.cloud import Cloud
+    from lepton_ai.sdk.endpoints import Endpoint
+    from lepton_ai.sdk.models import ModelVersion
+
+
+@keras.saving.register_keras_serializable(package="lepton_ai", name="Model")
+class Model(frameworks.Model):
+    __doc__ = frameworks.Model.__doc__
+
+    def push(self, name: str, *, cloud: "Cloud | None" = None, message: str = "") -> "ModelVersion":
+        """Register this model as a new, immutable version.
+
+        Args:
+            name: What to register it under.
+            cloud: Where; by default the cloud that `lepton` commands speak to.
+            message: Why this version was made.
+
+        Returns:
+            The version; `str(version)` names it, as `digits:3`.
+
+        Raises:
+            Unavailable: No cloud answers.
+            LeptonError: The exported model does not agree with this one to 1e-4, or cannot be exported.
+        """
+        from lepton_ai.sdk.cloud import Cloud
+
+        return (cloud or Cloud()).push(self, name, message=message)
+
+    def deploy(self, name: str, *, cloud: "Cloud | None" = None, **options: Any) -> "Endpoint":
+        """Register this model and put it behind an endpoint of the same name. `Cloud.deploy` has the options."""
+        from lepton_ai.sdk.cloud import Cloud
+
+        where = cloud or Cloud()
+        return where.deploy(where.push(self, name), name=name, **options)

@@ -1,0 +1,205 @@
+"""Models from Python: push versions, look them up, move aliases."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from lepton_ai.core.errors import InvalidInput, NotFound
+from lepton_ai.core.files import atomic_file
+from lepton_ai.platform.model_management.registry.records import REQUIRED_FILES, ModelReference
+from lepton_ai.sdk.connection import Connection
+from lepton_ai.server.schemas.models import ModelDetails, ModelItem, Version
+
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """A registered version. `str(version)` is how to name it: `digits:3`.
+
+    Args:
+        name: The model.
+        version: Its number.
+        details: Everything that the server knows of it.
+    """
+
+    name: str
+    version: int
+    details: Version = field(repr=False)
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self.version}"
+
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        """What was measured of it."""
+        return self.details.metrics
+
+
+class Models:
+    """The registry. Get it as `Cloud().models`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def list(self) -> Sequence[ModelItem]:
+        """All models."""
+        return [ModelItem.model_validate(item) for item in self._connection.get("/models")]
+
+    def get(self, name: str) -> ModelDetails:
+        """One model with its versions, aliases and their history.
+
+        Raises:
+            NotFound: There is none of this name.
+        """
+        return ModelDetails.model_validate(self._connection.get(f"/models/{_name(name)}"))
+
+    def version(self, reference: str) -> ModelVersion:
+        """One version, as `digits:3`, `digits@champion`, or `digits` for the champion.
+
+        Raises:
+            NotFound: There is no such model, version or alias.
+        """
+        parsed = ModelReference.parse(reference)
+        which = parsed.version if parsed.version is not None else parsed.alias
+        return _version(self._connection.get(f"/models/{parsed.name}/versions/{which}"))
+
+    def push_folder(
+        self,
+        folder: Path,
+        name: str,
+        *,
+        message: str = "",
+        progress: Callable[[int], object] = int,
+    ) -> ModelVersion:
+        """Register the artifact in a folder as a new version. Files that the server has already are not sent again.
+
+        Args:
+            folder: The artifact: at least `model.onnx` and `signature.json`; `metrics.json` and `data.json` are read.
+            name: The model to register it under.
+            message: Why this version was made.
+            progress: Called with the number of bytes sent since the last call.
+
+        Raises:
+            InvalidInput: The folder is no artifact, or the name breaks its rule.
+        """
+        _name(name)
+        files = {path.name: path for path in sorted(folder.iterdir()) if path.is_file()}
+        for needed in REQUIRED_FILES:
+            if needed not in files:
+                raise InvalidInput(
+                    f"{folder} holds no `{needed}`, so it is no model artifact",
+                    hint="`Model.push` makes one; so does `lepton model push FILE.keras NAME`.",
+                )
+        described = {}
+        for file, path in files.items():
+            digest = _sha256(path)
+            described[file] = {"sha256": digest, "size_bytes": path.stat().st_size}
+            if self._connection.exists(f"/artifacts/{digest}"):
+                progress(path.stat().st_size)
+            else:
+                self._connection.upload(f"/artifacts/{digest}", partial(_chunks, path, progress))
+        body = {
+            "files": described,
+            "signature": _read_json(files["signature.json"]),
+            "metrics": _metrics(files["metrics.json"]) if "metrics.json" in files else {},
+            "lineage": {"data": _read_json(files["data.json"])} if "data.json" in files else {},
+            "message": message,
+        }
+        return _version(self._connection.create(f"/models/{name}/versions", body))
+
+    def download(self, reference: str, folder: Path) -> ModelVersion:
+        """Fetch a version's files into a folder, each checked against its digest.
+
+        Raises:
+            NotFound: There is no such version.
+            InvalidInput: The bytes that came are not those that were registered.
+        """
+        version = self.version(reference)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, file in version.details.files.items():
+            hashed = hashlib.sha256()
+            with self._connection.stream(f"/artifacts/{file.sha256}") as chunks, atomic_file(folder / name) as target:
+                for chunk in chunks:
+                    hashed.update(chunk)
+                    target.write(chunk)
+                if hashed.hexdigest() != file.sha256:
+                    raise InvalidInput(f"{name} of {version} arrived damaged", hint="Try again.")
+        return version
+
+    def card(self, reference: str) -> Any:
+        """A version's model card, as JSON values.
+
+        Raises:
+            NotFound: There is no such version, or it has no card.
+        """
+        version = self.version(reference)
+        if "card.json" not in version.details.files:
+            raise NotFound(f"{version} has no model card")
+        with self._connection.stream(f"/artifacts/{version.details.files['card.json'].sha256}") as chunks:
+            return orjson.loads(b"".join(chunks))
+
+    def move_alias(self, name: str, alias: str, version: int, *, reason: str = "") -> None:
+        """Point an alias at a version. The history keeps where it pointed before.
+
+        Raises:
+            NotFound: There is no such version.
+        """
+        body = {"version": version, "reason": reason}
+        self._connection.put(f"/models/{_name(name)}/aliases/{alias}", body)
+
+    def remove(self, name: str, version: int | None = None) -> int:
+        """Remove one version, or the whole model; returns how many versions went.
+
+        Raises:
+            Conflict: An endpoint serves it, or an alias points to it.
+        """
+        path = f"/models/{_name(name)}" + (f"/versions/{version}" if version is not None else "")
+        return int(self._connection.delete(path)["removed"])
+
+
+def _version(item: Any) -> ModelVersion:
+    details = Version.model_validate(item)
+    return ModelVersion(details.name, details.version, details)
+
+
+def _name(name: str) -> str:
+    return ModelReference.parse(name).name if ":" not in name and "@" not in name else _refuse(name)
+
+
+def _refuse(name: str) -> str:
+    raise InvalidInput(f"a model's name has no version or alias in it, got {name!r}")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _chunks(path: Path, progress: Callable[[int], object]) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            yield chunk
+            progress(len(chunk))
+
+
+def _metrics(path: Path) -> dict[str, float]:
+    """What was measured on data that was not trained on; failing that, while it was trained."""
+    written = _read_json(path)
+    for part in ("evaluation", "training"):
+        if isinstance(written.get(part), dict) and written[part]:
+            written = written[part]
+            break
+    return {name: float(value) for name, value in written.items() if isinstance(value, int | float)}
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return orjson.loads(path.read_bytes())
+    except ValueError as error:
+        raise InvalidInput(f"{path} is not JSON: {error}") from error
