@@ -18,10 +18,11 @@ from lepton_ai.core.errors import InternalError, LeptonError, NotFound, TooLarge
 from lepton_ai.core.ids import NewId
 from lepton_ai.platform.model_management.serving.body import read_json_body
 from lepton_ai.platform.model_management.serving.metrics import Metrics
-from lepton_ai.platform.model_management.serving.observer import Observer, RequestLog
+from lepton_ai.platform.model_management.serving.observer import Observer
 from lepton_ai.platform.model_management.serving.open_inference import model_metadata, read_infer, write_infer
 from lepton_ai.platform.model_management.serving.openapi import openapi_document
 from lepton_ai.platform.model_management.serving.problems import MethodNotAllowed, problem_response
+from lepton_ai.platform.model_management.serving.request_log import RequestLog
 from lepton_ai.platform.model_management.serving.served_model import ServedModel
 from lepton_ai.platform.model_management.serving.wire import decode_predict, dump_json, encode_predict, parse_json
 from lepton_ai.platform.model_management.serving.worker import Predictor
@@ -163,9 +164,12 @@ class _ModelApi:
     async def _read(self, request: Request, decode: Callable[[Any, ServedModel], Read]) -> Read:
         body = await read_json_body(request, self._served.max_body_bytes)
         if len(body) < _LARGE_BODY_BYTES:
-            return decode(parse_json(body), self._served)
+            return self._decode(body, decode)
         # Beyond a millisecond or so the event loop should not wait for it.
-        return await asyncio.to_thread(lambda: decode(parse_json(body), self._served))
+        return await asyncio.to_thread(self._decode, body, decode)
+
+    def _decode(self, body: bytes, decode: Callable[[Any, ServedModel], Read]) -> Read:
+        return decode(parse_json(body, self._served), self._served)
 
     def _check_ready(self) -> None:
         if not self._is_ready():

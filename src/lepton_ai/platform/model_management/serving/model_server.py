@@ -6,6 +6,7 @@ Started by a supervisor: `python -m lepton_ai.platform.model_management.serving.
 
 import argparse
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -23,7 +24,7 @@ from lepton_ai.core.ids import id_source
 from lepton_ai.platform.model_management.serving.app import build_app
 from lepton_ai.platform.model_management.serving.engine import Engine
 from lepton_ai.platform.model_management.serving.listener import address_of, listening_socket
-from lepton_ai.platform.model_management.serving.observer import RequestLog
+from lepton_ai.platform.model_management.serving.request_log import RequestLog, line_writer
 from lepton_ai.platform.model_management.serving.served_model import ServedModel
 from lepton_ai.platform.model_management.serving.worker import ModelWorker
 
@@ -101,7 +102,9 @@ def _serve(served: ServedModel, worker: ModelWorker, bound: socket.socket, *, gr
         Whether everything that was begun came to its end.
     """
     clock = SystemClock()
-    log = RequestLog(_write_line, clock, {"model": served.name, "version": served.version, "replica": served.replica})
+    log = RequestLog(
+        line_writer(1), clock, {"model": served.name, "version": served.version, "replica": served.replica}
+    )
     app = build_app(
         served, worker, log=log, clock=clock, new_id=id_source(clock), is_ready=lambda: not server.should_exit
     )
@@ -119,6 +122,10 @@ def _serve(served: ServedModel, worker: ModelWorker, bound: socket.socket, *, gr
         timeout_graceful_shutdown=grace_s,
     )
     server = _Server(config)
+    # What is loaded stays; and a large body is millions of young lists, none of them garbage. With Python's own
+    # thresholds the collector took five times as long over 24 MiB of JSON as the parser.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 1000)
     log.event("ready", address=address_of(bound), pid=os.getpid())
     uvloop.run(server.serve(sockets=[bound]))
     idle = worker.stop()
@@ -137,12 +144,6 @@ class _Server(uvicorn.Server):
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-
-
-def _write_line(line: bytes) -> None:
-    # A full disk or a reader that is gone costs the line, not the answer.
-    with contextlib.suppress(OSError):
-        os.write(1, line)
 
 
 if __name__ == "__main__":

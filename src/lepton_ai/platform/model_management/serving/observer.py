@@ -3,9 +3,6 @@
 import asyncio
 import re
 import traceback
-from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -14,33 +11,11 @@ from lepton_ai.core.errors import Unavailable
 from lepton_ai.core.ids import NewId
 from lepton_ai.platform.model_management.serving.metrics import Metrics
 from lepton_ai.platform.model_management.serving.problems import problem_response
-from lepton_ai.platform.model_management.serving.wire import dump_json
+from lepton_ai.platform.model_management.serving.request_log import RequestLog
 
 _SANE_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 # Asked every second by whoever watches the replica: counted, but not a line each while all is well.
 _PROBES = frozenset({"/healthz", "/metrics", "/v2/health/live", "/v2/health/ready"})
-
-
-class RequestLog:
-    """The structured log: one JSON object a line.
-
-    No bodies and no query strings, which may hold secrets.
-
-    Args:
-        write: Takes one line, with its newline.
-        clock: Where the time comes from.
-        common: What stands in every line: the model, its version, the replica.
-    """
-
-    def __init__(self, write: Callable[[bytes], None], clock: Clock, common: dict[str, str]) -> None:
-        self._write = write
-        self._clock = clock
-        self._common = common
-
-    def event(self, name: str, **facts: Any) -> None:
-        """Write one line."""
-        time = datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC).isoformat(timespec="milliseconds")
-        self._write(dump_json({"time": time, "event": name, **self._common, **facts}) + b"\n")
 
 
 class Observer:

@@ -24,14 +24,25 @@ _TYPE_NAMES = {
 }
 
 
-def parse_json(body: bytes) -> Any:
+def parse_json(body: bytes, served: ServedModel) -> Any:
     """A request body as plain JSON values.
 
+    Args:
+        body: The bytes of the body.
+        served: The model that it is for. A body with more values than its largest request is refused unread: small as
+            bytes, `[],[],[],…` takes thirty times its size as Python objects.
+
     Raises:
-        InvalidInput: It is empty, not UTF-8 or not JSON; NaN and Infinity are not JSON.
+        InvalidInput: It is empty, not UTF-8 or not JSON, or holds too much; NaN and Infinity are not JSON.
     """
     if not body:
         raise InvalidInput("the body must be a JSON object, got an empty body")
+    if body.count(b",") + body.count(b"[") + body.count(b"{") > _most_values(served):
+        raise InvalidInput(
+            f"the body may hold at most {served.max_rows} rows of shape {served.signature.row_shape}, "
+            "got more values than that",
+            hint="Send them in smaller batches.",
+        )
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -200,6 +211,13 @@ def check_outputs(outputs: NDArray[Any]) -> None:
 def type_name(value: Any) -> str:
     """What a JSON value is, in words for a message."""
     return _TYPE_NAMES.get(type(value), type(value).__name__)
+
+
+def _most_values(served: ServedModel) -> int:
+    """Commas and brackets in the largest request: numbers and lists of every row, and some for the rest around them."""
+    shape = served.signature.row_shape
+    per_row = prod(shape) + sum(prod(shape[:axis]) for axis in range(len(shape)))
+    return served.max_rows * (per_row + 1) + 1024
 
 
 def _names(names: Collection[str]) -> str:

@@ -74,5 +74,4 @@ def _rescue(left: LeftModel, name: str, folder: Path, now_ms: int, say: Callable
         say(f"The model in `{left.variable}` could not be saved either: {error}")
     else:
         say(f"The model in `{left.variable}` is kept in {path}")
-        later = f"from lepton_ai import Model; Model.load({str(path)!r}).push({name!r})"
-        say(f"To push it later: python -c {shlex.quote(later)}")
+        say(f"To push it later: {shlex.join(['lepton', 'model', 'push', str(path), name])}")
