@@ -70,6 +70,8 @@ class Database:
         self._queue: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
         self._opened: Future[None] = Future()
         self._closed = False
+        self.commits = 0
+        """How many transactions were committed: fewer than writes, since those that queue up share one."""
         self._close_lock = threading.Lock()
         self._writer = threading.Thread(target=self._write_forever, name="database-writer", daemon=True)
         self._writer.start()
@@ -127,7 +129,7 @@ class Database:
             return
         self._opened.set_result(None)
         while group := self._next_group():
-            _commit(connection, group)
+            self.commits += _commit(connection, group)
         _raw(connection).execute("PRAGMA wal_checkpoint(TRUNCATE)")
         connection.close()
         engine.dispose()
@@ -171,7 +173,8 @@ class _TransactionLost(Exception):
     """SQLite rolled the whole transaction back, not only a savepoint (a full disk does that)."""
 
 
-def _commit(connection: Connection, group: list[_Request]) -> None:
+def _commit(connection: Connection, group: list[_Request]) -> int:
+    """Run a group and acknowledge each of it; returns how many transactions that took."""
     try:
         _run_group(connection, group)
     except (_TransactionLost, DatabaseError, OSError) as error:
@@ -181,10 +184,11 @@ def _commit(connection: Connection, group: list[_Request]) -> None:
             for request in group:
                 request.error = request.result = None
                 _commit(connection, [request])
-            return
+            return len(group)
         group[0].error = group[0].error or _as_lepton_error(error)
     for request in group:
         request.acknowledge()
+    return 1
 
 
 def _run_group(connection: Connection, group: list[_Request]) -> None:
@@ -196,6 +200,8 @@ def _run_group(connection: Connection, group: list[_Request]) -> None:
                 with connection.begin_nested():
                     request.result = request.work(connection)
             except DatabaseError as error:
+                if not raw.in_transaction:
+                    raise _TransactionLost from error
                 request.error = _as_lepton_error(error)
             except Exception as error:  # noqa: BLE001 - it is the caller's, and is handed to the caller
                 request.error = error
@@ -272,10 +278,19 @@ class _translated:  # noqa: N801 - reads as a word in a with statement
 def _as_lepton_error(error: BaseException) -> BaseException:
     if isinstance(error, LeptonError):
         return error
-    cause = getattr(error, "orig", error)
-    code = getattr(cause, "sqlite_errorcode", None)
-    if code == sqlite3.SQLITE_FULL or isinstance(error, _TransactionLost):
+    causes = _causes(error)
+    if any(getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL for cause in causes):
         return StorageFull("the disk is full: the change was not made", hint="Free some space; writes then go on.")
-    if isinstance(error, OperationalError | OSError):
-        return Unavailable(f"the database does not take writes now: {cause}", hint="Try again in a moment.")
+    if isinstance(error, OperationalError | OSError | _TransactionLost):
+        return Unavailable(f"the database does not take writes now: {causes[-1]}", hint="Try again in a moment.")
     return error
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """The error and everything behind it: a failed rollback hides the error that made it fail."""
+    found: list[BaseException] = []
+    behind: BaseException | None = error
+    while behind is not None and behind not in found:
+        found.append(behind)
+        behind = getattr(behind, "orig", None) or behind.__cause__ or behind.__context__
+    return found
