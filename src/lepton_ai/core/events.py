@@ -26,6 +26,8 @@ events_table = Table(
     Index("events_by_object", "workspace_id", "object_kind", "object_name", "id"),
 )
 
+_INSERT = insert(events_table)
+
 SYSTEM = "system"
 """The actor of what the server does by itself."""
 
@@ -95,7 +97,7 @@ class Journal:
 def record(connection: Connection, *happened: Event) -> None:
     """Write events in the caller's transaction."""
     if happened:
-        connection.execute(insert(events_table), [vars(event) for event in happened])
+        connection.execute(_INSERT, [vars(event) for event in happened])
 
 
 def events_of(

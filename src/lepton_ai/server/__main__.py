@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+import uvloop
 
 from lepton_ai import __version__
 from lepton_ai.core.clock import SystemClock
 from lepton_ai.core.errors import Conflict, LeptonError
+from lepton_ai.core.failpoints import failpoint
 from lepton_ai.core.files import write_atomically
 from lepton_ai.core.folders import DataFolder
 from lepton_ai.core.log import log, log_to
@@ -63,7 +65,7 @@ def _serve(settings: Settings, folders: DataFolder, foreground: bool) -> int:
         config = uvicorn.Config(
             app,
             uds=plane.control_socket,
-            loop="uvloop",
+            loop="none",  # it runs on ours
             http="httptools",
             lifespan="off",
             log_level="warning",
@@ -72,7 +74,8 @@ def _serve(settings: Settings, folders: DataFolder, foreground: bool) -> int:
             timeout_graceful_shutdown=5,
         )
         server = _Server(config)
-        keep_workloads = asyncio.run(_run(server, plane, folders, settings, foreground))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            keep_workloads = runner.run(_run(server, plane, folders, settings, foreground))
     finally:
         folders.server_record.unlink(missing_ok=True)
         plane.stop(keep_workloads=keep_workloads)
@@ -98,6 +101,7 @@ async def _run(
     while not server.started and not serving.done():
         await asyncio.sleep(0.005)
     await asyncio.to_thread(plane.start)
+    failpoint("start.before_ready")
     _announce(folders, settings)
     if foreground:
         sys.stderr.write(welcome(folders, settings) + "\nCtrl-C stops it.\n")

@@ -12,6 +12,7 @@ from lepton_ai.core.access import Access
 from lepton_ai.core.clock import Clock, SystemClock
 from lepton_ai.core.database import Database
 from lepton_ai.core.events import Journal
+from lepton_ai.core.failpoints import failpoint
 from lepton_ai.core.files import write_atomically
 from lepton_ai.core.folders import DataFolder, socket_folder
 from lepton_ai.core.ids import id_source
@@ -133,6 +134,7 @@ class ControlPlane:
     def start(self) -> None:
         """Make the first workspace and token if there are none, adopt what runs, and set the loops going."""
         self._ensure_admin()
+        failpoint("start.before_adoption")
         self._stop_strangers()
         self.gateway.start()
         self.executor.watch(self._worker_changed)

@@ -67,7 +67,9 @@ async def create_endpoint(
 
 
 @router.get("/{name}")
-def get_endpoint(name: str, plane: Plane, caller: Caller, response: Response) -> Deployment:
+async def get_endpoint(  # two indexed reads: quicker here than a thread's wake-up
+    name: str, plane: Plane, caller: Caller, response: Response
+) -> Deployment:
     """One endpoint."""
     return _answer(plane.endpoints.get(caller.workspace_id, name), plane.settings, response)
 

@@ -9,6 +9,7 @@ from lepton_ai.core import events
 from lepton_ai.core.clock import Clock
 from lepton_ai.core.database import Database
 from lepton_ai.core.errors import Conflict, InvalidInput, NotFound
+from lepton_ai.core.failpoints import failpoint
 from lepton_ai.core.idempotency import Once
 from lepton_ai.core.ids import NewId
 from lepton_ai.core.names import check_name
@@ -55,7 +56,7 @@ class Registry:
         self._new_id = new_id
         self._journal = journal
 
-    def register(
+    async def register(
         self, workspace_id: str, name: str, manifest: Manifest, actor: str, once: Once | None = None
     ) -> ModelVersion:
         """Make a version of files that are all in the artifact store. It appears whole, in one transaction.
@@ -68,6 +69,7 @@ class Registry:
         """
         check_name("model", name)
         self._check_files(manifest)
+        failpoint("version.before_row")
         now_ms = self._clock.now_ms()
         version_id, move_id = self._new_id("mdl"), self._new_id("mov")
         pushed = self._journal.event(workspace_id, actor, "pushed", "model", name, "pushed", manifest.message)
@@ -90,7 +92,7 @@ class Registry:
                 events.record(connection, events.with_details(crowned, alias=CHAMPION, version=1))
             return version
 
-        return self._database.write(work)
+        return await self._database.write_async(work)
 
     def resolve(self, workspace_id: str, reference: ModelReference) -> ModelVersion:
         """The version that a reference means now.

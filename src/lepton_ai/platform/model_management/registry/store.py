@@ -14,6 +14,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    bindparam,
     delete,
     func,
     insert,
@@ -82,15 +83,24 @@ alias_moves_table = Table(
     Column("reason", Text, nullable=False),
 )
 
+# Built once: building a statement costs more than running it.
+_TAKE_VERSION = (
+    update(models_table)
+    .where(models_table.c.workspace_id == bindparam("workspace"), models_table.c.name == bindparam("model"))
+    .values(last_version=models_table.c.last_version + 1)
+    .returning(models_table.c.last_version)
+)
+_INSERT_VERSION = insert(versions_table)
+_FIND_VERSION = select(versions_table).where(
+    versions_table.c.workspace_id == bindparam("workspace"),
+    versions_table.c.name == bindparam("model"),
+    versions_table.c.version == bindparam("number"),
+)
+
 
 def next_version(connection: Connection, workspace_id: str, name: str, now_ms: int) -> int:
     """Take the next version number of a name, making the model if it is new. Numbers are never used twice."""
-    taken = connection.execute(
-        update(models_table)
-        .filter_by(workspace_id=workspace_id, name=name)
-        .values(last_version=models_table.c.last_version + 1)
-        .returning(models_table.c.last_version)
-    ).scalar()
+    taken = connection.execute(_TAKE_VERSION, {"workspace": workspace_id, "model": name}).scalar()
     if taken is None:
         connection.execute(
             insert(models_table).values(workspace_id=workspace_id, name=name, last_version=1, created_at_ms=now_ms)
@@ -103,26 +113,27 @@ def insert_version(connection: Connection, version: ModelVersion) -> None:
     """Write a version."""
     manifest = version.manifest
     connection.execute(
-        insert(versions_table).values(
-            id=version.id,
-            workspace_id=version.workspace_id,
-            name=version.name,
-            version=version.version,
-            files={name: [file.digest, file.size_bytes] for name, file in manifest.files.items()},
-            signature=manifest.signature.to_json(),
-            metrics=dict(manifest.metrics),
-            lineage=dict(manifest.lineage),
-            message=manifest.message,
-            created_at_ms=version.created_at_ms,
-            created_by=version.created_by,
-        )
+        _INSERT_VERSION,
+        {
+            "id": version.id,
+            "workspace_id": version.workspace_id,
+            "name": version.name,
+            "version": version.version,
+            "files": {name: [file.digest, file.size_bytes] for name, file in manifest.files.items()},
+            "signature": manifest.signature.to_json(),
+            "metrics": dict(manifest.metrics),
+            "lineage": dict(manifest.lineage),
+            "message": manifest.message,
+            "created_at_ms": version.created_at_ms,
+            "created_by": version.created_by,
+        },
     )
 
 
 def find_version(connection: Connection, workspace_id: str, name: str, version: int) -> ModelVersion | None:
     """One version."""
-    query = select(versions_table).filter_by(workspace_id=workspace_id, name=name, version=version)
-    row = connection.execute(query).mappings().first()
+    named = {"workspace": workspace_id, "model": name, "number": version}
+    row = connection.execute(_FIND_VERSION, named).mappings().first()
     return _version(row) if row else None
 
 
