@@ -1,0 +1,140 @@
+"""The documents of an artifact: model card, metrics, environment and data. Pure: facts in, plain JSON values out."""
+
+import json
+import math
+import platform
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import lepton_ai
+from lepton_ai.platform.frameworks.architectures.registry import ARCHITECTURES
+from lepton_ai.platform.frameworks.backend import keras
+from lepton_ai.platform.frameworks.facts import TrainingFacts
+from lepton_ai.platform.frameworks.losses import loss_name, single_loss
+from lepton_ai.platform.preprocessing.signature import Signature
+
+_PACKAGES = ("keras", "tensorflow", "tensorflow-cpu", "numpy", "onnx", "onnxruntime", "tf2onnx")
+
+
+def metrics_document(evaluation: Mapping[str, float] | None, training: TrainingFacts | None) -> dict[str, Any]:
+    """What was measured: by `evaluate` (or given at export), and by the last epoch of `fit`. NaN becomes null."""
+    return {
+        "version": 1,
+        "evaluation": _finite(evaluation) if evaluation else None,
+        "training": _finite(training.logs) if training else None,
+    }
+
+
+def model_card(
+    model: Any,
+    signature: Signature,
+    metrics: Mapping[str, Any],
+    *,
+    bytes_by_file: Mapping[str, int],
+    largest_difference: float,
+    lineage: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    """The card: CycloneDX's `modelCard` for what that standard has a field for, and ours beside it.
+
+    It names no model, person or machine: the same version may go by many names.
+    """
+    architecture = ARCHITECTURES.get(model.architecture or "")
+    measured = metrics["evaluation"] or metrics["training"] or {}
+    training: TrainingFacts | None = model.training_facts
+    return {
+        "version": 1,
+        "modelCard": {
+            "modelParameters": {
+                "approach": {"type": "supervised"},
+                "task": signature.task.value,
+                "architectureFamily": architecture.family if architecture else "user-defined Keras network",
+                "modelArchitecture": model.architecture or "functional",
+                "inputs": [{"format": _format(spec.dtype, spec.shape)} for spec in signature.inputs],
+                "outputs": [{"format": _format(spec.dtype, spec.shape)} for spec in signature.outputs],
+            },
+            "quantitativeAnalysis": {
+                "performanceMetrics": [{"type": name, "value": str(value)} for name, value in sorted(measured.items())]
+            },
+        },
+        "parameters": {
+            "total": int(model.count_params()),
+            "trainable": int(sum(math.prod(weight.shape) for weight in model.trainable_weights)),
+        },
+        "training": _training(model, training),
+        "metrics": dict(metrics),
+        "bytes": dict(bytes_by_file),
+        "onnx": {"largest_difference": largest_difference},
+        "lineage": dict(lineage) if lineage is not None else None,
+        "created_by": {"lepton-ai": lepton_ai.__version__, "keras": keras.version()},
+    }
+
+
+def environment_document() -> dict[str, Any]:
+    """Python, system and package versions: enough to build the place again, nothing that tells whose it is."""
+    return {
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "packages": {"lepton-ai": lepton_ai.__version__, **_installed()},
+    }
+
+
+def data_document(training: TrainingFacts | None) -> dict[str, Any]:
+    """Which rows it was trained on: their number, shapes and fingerprint, never the rows."""
+    return {
+        "version": 1,
+        "rows": training.rows if training else None,
+        "x_shape": list(training.x_shape) if training and training.x_shape is not None else None,
+        "y_shape": list(training.y_shape) if training and training.y_shape is not None else None,
+        "sha256": training.fingerprint if training else None,
+    }
+
+
+def _training(model: Any, training: TrainingFacts | None) -> dict[str, Any] | None:
+    if training is None:
+        return None
+    return {
+        "recipe": list(training.recipe),
+        "epochs": training.epochs,
+        "steps": training.steps,
+        "batch_size": training.batch_size,
+        "rows": training.rows,
+        "seed": training.seed,
+        "loss": loss_name(single_loss(model.loss)) if _was_compiled(model) else None,
+        "optimizer": _optimizer(model),
+    }
+
+
+def _optimizer(model: Any) -> dict[str, Any] | None:
+    if not _was_compiled(model):
+        return None
+    described: dict[str, Any] = {"class": type(model.optimizer).__name__}
+    try:
+        config = keras.saving.serialize_keras_object(model.optimizer)["config"]
+        described["config"] = json.loads(json.dumps(config | {"name": None}, allow_nan=False))
+    except (TypeError, ValueError, KeyError, NotImplementedError):
+        described["config"] = None  # a user's own, which does not describe itself
+    return described
+
+
+def _was_compiled(model: Any) -> bool:
+    return getattr(model, "optimizer", None) is not None
+
+
+def _finite(metrics: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: float(value) if math.isfinite(value) else None for name, value in metrics.items()}
+
+
+def _format(dtype: str, shape: tuple[int | None, ...]) -> str:
+    return f"{dtype}({', '.join('batch' if size is None else str(size) for size in shape)})"
+
+
+def _installed() -> dict[str, str]:
+    versions = {}
+    for package in _PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return versions

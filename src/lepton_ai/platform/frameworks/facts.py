@@ -1,0 +1,90 @@
+"""What a model's weights were made from: remembered at fit, saved with the weights, written into the artifact."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class TrainingFacts:
+    """The last fit, in numbers.
+
+    Args:
+        rows: Rows trained on, without those held out. None where they came as a stream, as for the next three.
+        x_shape: The shape of one row.
+        y_shape: The shape of one label.
+        fingerprint: SHA-256 of the rows and labels as they reached the net.
+        epochs: Epochs completed.
+        steps: Steps taken.
+        batch_size: Rows in a batch.
+        recipe: The names of the parts of the recipe that were on; empty for plain Keras.
+        seed: What decided order and shifts; None for plain Keras.
+        logs: Keras' numbers for the last epoch.
+    """
+
+    rows: int | None
+    x_shape: tuple[int, ...] | None
+    y_shape: tuple[int, ...] | None
+    fingerprint: str | None
+    epochs: int
+    steps: int | None
+    batch_size: int | None
+    recipe: tuple[str, ...]
+    seed: int | None
+    logs: Mapping[str, float]
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return asdict(self) | {"logs": dict(self.logs)}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Read what `to_json` wrote."""
+        tuples = {name: tuple(value[name]) for name in ("x_shape", "y_shape", "recipe") if value[name] is not None}
+        return cls(**{**value, **tuples})
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a model remembers beside its weights.
+
+    Args:
+        training: The last fit.
+        evaluation: The metrics of the last `evaluate` since then.
+        sample: A few training rows, which never leave the memory: a model file must not give its data away.
+    """
+
+    training: TrainingFacts | None = None
+    evaluation: Mapping[str, float] | None = None
+    sample: NDArray[np.float32] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON values, without the sample."""
+        training = None if self.training is None else self.training.to_json()
+        return {"training": training, "evaluation": None if self.evaluation is None else dict(self.evaluation)}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Read what `to_json` wrote."""
+        training = value.get("training")
+        return cls(None if training is None else TrainingFacts.from_json(training), value.get("evaluation"))
+
+
+def fingerprint(*arrays: NDArray[Any]) -> str:
+    """SHA-256 over arrays, their types and shapes: the same data give the same name, however they were stored.
+
+    Example:
+
+        >>> rows = np.arange(4.0)
+        >>> fingerprint(rows) == fingerprint(rows.copy()), fingerprint(rows) == fingerprint(rows.reshape(2, 2))
+        (True, False)
+    """
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).view(np.uint8).reshape(-1).data)
+    return digest.hexdigest()

@@ -1,0 +1,82 @@
+"""How a compiled loss wants its labels: decided by the kind of loss, never by looking at the labels."""
+
+from enum import StrEnum
+from typing import Any
+
+from lepton_ai.core.errors import InvalidInput
+from lepton_ai.platform.frameworks.backend import keras
+
+
+class LabelEncoding(StrEnum):
+    """What a plain function given as the loss receives for labels that are class numbers."""
+
+    AUTO = "auto"  # one-hot float32 rows, so that it can subtract them from the probabilities
+    INTEGER = "integer"  # the class numbers themselves
+
+
+class LabelNeed(StrEnum):
+    """The form of labels that a loss can work with."""
+
+    NUMBERS = "numbers"  # class numbers
+    ONE_HOT = "one_hot"  # one number per class
+    EITHER = "either"
+
+
+def checked_label_encoding(value: Any) -> LabelEncoding:
+    """`label_encoding` as a member of `LabelEncoding`."""
+    try:
+        return LabelEncoding(value)
+    except ValueError:
+        raise InvalidInput(f"`label_encoding` must be 'auto' or 'integer', got label_encoding={value!r}") from None
+
+
+def single_loss(loss: Any) -> Any:
+    """The loss of a model with one output, taken out of the list or dictionary that Keras also allows."""
+    flat = keras.tree.flatten(loss)
+    return flat[0] if len(flat) == 1 else loss
+
+
+def is_plain_callable(loss: Any) -> bool:
+    """Whether the user wrote it as a function: not a name, not a `Loss`, not one of Keras' own functions."""
+    return callable(loss) and not isinstance(loss, keras.losses.Loss | type) and not _is_of_keras(loss)
+
+
+def label_need(loss: Any) -> LabelNeed:
+    """The form of labels for a classifier that this loss needs.
+
+    Example:
+
+        >>> label_need("sparse_categorical_crossentropy"), label_need("mse")
+        (<LabelNeed.NUMBERS: 'numbers'>, <LabelNeed.ONE_HOT: 'one_hot'>)
+    """
+    name = loss_name(loss)
+    if name in ("crossentropy", "ce"):  # Keras looks at the labels and takes the crossentropy that fits.
+        return LabelNeed.EITHER
+    if isinstance(loss, str) or _is_of_keras(loss):
+        return LabelNeed.NUMBERS if name.lower().startswith("sparse") else LabelNeed.ONE_HOT
+    return LabelNeed.EITHER
+
+
+def loss_name(loss: Any) -> str:
+    """What to call a loss in a message."""
+    if isinstance(loss, str):
+        return loss
+    return str(getattr(loss, "__name__", type(loss).__name__))
+
+
+def is_class_loss(loss: Any) -> bool:
+    """Whether a loss only makes sense for a classifier with one output per class."""
+    name = loss_name(loss).lower().replace("_", "")
+    return "categorical" in name and (isinstance(loss, str) or _is_of_keras(loss))
+
+
+def takes_logits(loss: Any) -> bool:
+    """Whether a loss was made with `from_logits=True`."""
+    if not isinstance(loss, keras.losses.Loss) or not _is_of_keras(loss):
+        return False
+    return bool(loss.get_config().get("from_logits"))
+
+
+def _is_of_keras(loss: Any) -> bool:
+    owner = loss if hasattr(loss, "__module__") and hasattr(loss, "__name__") else type(loss)
+    return str(getattr(owner, "__module__", "")).split(".")[0] == "keras"

@@ -1,0 +1,473 @@
+"""`Model`: a functional Keras model that builds its own net, checks its data, and trains by a good recipe."""
+
+import json
+import warnings
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lepton_ai.core.errors import InvalidInput, NotFound
+from lepton_ai.platform.frameworks.architectures.registry import ARCHITECTURES, build, choose
+from lepton_ai.platform.frameworks.backend import keras
+from lepton_ai.platform.frameworks.checks import check_count
+from lepton_ai.platform.frameworks.data import evaluation_batches, plain_batches
+from lepton_ai.platform.frameworks.facts import Memory, TrainingFacts
+from lepton_ai.platform.frameworks.intake import Intake, is_stream
+from lepton_ai.platform.frameworks.losses import (
+    LabelEncoding,
+    checked_label_encoding,
+    is_class_loss,
+    is_plain_callable,
+    single_loss,
+    takes_logits,
+)
+from lepton_ai.platform.frameworks.specification import (
+    FUNCTIONAL_SIGNATURE,
+    SIGNATURE,
+    Specification,
+    bound,
+    checked_num_classes,
+    checked_row_shape,
+    checked_seed,
+    checked_task,
+    is_functional,
+)
+from lepton_ai.platform.frameworks.training import BATCH_SIZE, Fit
+from lepton_ai.platform.preprocessing.signature import Task
+
+_FACTS_FILE = "lepton.json"
+
+
+@keras.saving.register_keras_serializable(package="lepton_ai", name="frameworks.Model")
+class Model(keras.Model):
+    """A Keras model from the shape of a row and the number of classes; everything Keras users know works on it.
+
+    Args:
+        input_shape: The shape of one row: `(height, width, channels)` for images, `(time, features)` for series,
+            `(columns,)` for numbers.
+        num_classes: How many classes to tell apart. None means regression: one number per row.
+        task: "classification" or "regression"; follows from `num_classes` if left out.
+        architecture: "image", "series" or "table"; "auto" takes the one for the shape.
+        seed: Makes initial weights, order of rows and augmentation reproducible.
+        name: Keras' name of the model.
+
+    `Model(inputs=..., outputs=...)` takes a net of your own, as `keras.Model` does; `task` and `seed` go with it.
+
+    Classifiers answer one probability per class, whatever the loss. Labels may be class numbers `(batch,)` or
+    `(batch, 1)`, or one-hot rows `(batch, classes)`. A loss written as a plain function gets class numbers as one-hot
+    float32 rows (`compile(label_encoding="integer")` passes them as they are); built-in losses and `Loss` objects get
+    what Keras gives them.
+
+    Arrays and lists are checked before Keras sees them. `tf.data` sets, generators and `PyDataset`s pass to Keras as
+    they are, as does everything for a net with several inputs or outputs.
+
+    Raises:
+        InvalidInput: An argument is wrong; the message says what was expected.
+
+    Example:
+
+        >>> model = Model(input_shape=(4,), num_classes=3, seed=0)
+        >>> history = model.fit(np.eye(4), [0, 1, 2, 2], epochs=1, verbose=0)
+        >>> model.predict(np.eye(4), verbose=0).shape
+        (4, 3)
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # Keras takes a class for functional, and so rebuilds it from inputs and outputs, if it has just this signature.
+        if is_functional(args, kwargs):
+            values = bound(FUNCTIONAL_SIGNATURE, args, kwargs)
+            task, architecture, seed = checked_task(values.pop("task")), None, checked_seed(values.pop("seed"))
+            super().__init__(**values)
+            if task is Task.CLASSIFICATION and not (self._has_one_answer and self.output_shape[-1] > 1):
+                raise InvalidInput(
+                    f"task='classification' needs one output per class, got output shape {self.output_shape}",
+                    hint="End the net in Dense(num_classes, activation='softmax').",
+                )
+        else:
+            values = bound(SIGNATURE, args, kwargs)
+            task, seed = checked_task(values["task"]), checked_seed(values["seed"])
+            row_shape = checked_row_shape(values["input_shape"])
+            num_classes = checked_num_classes(values["num_classes"], task)
+            architecture = choose(row_shape, values["architecture"]).name
+            inputs, outputs = build(Specification(row_shape, num_classes, architecture, seed))
+            task = Task.CLASSIFICATION if num_classes else Task.REGRESSION
+            super().__init__(inputs=inputs, outputs=outputs, name=values["name"])
+        self._task = task
+        self._architecture = architecture
+        self._seed = seed
+        self._label_encoding = LabelEncoding.AUTO
+        # Keras' own `compiled` is true also for a loaded model whose compile arguments could not be found.
+        self._was_compiled = False
+        self._intake: Intake | None = None
+        self._memory = Memory()
+
+    # What it is
+
+    @property
+    def task(self) -> Task | None:
+        """What it answers; None for a net of the user's own whose last layer and loss do not tell."""
+        if self._task is not None or not self._has_one_answer:
+            return self._task
+        last = self.layers[-1]
+        activation = getattr(last, "activation", None)
+        tells = activation is keras.activations.softmax or isinstance(last, keras.layers.Softmax)
+        return Task.CLASSIFICATION if self.output_shape[-1] > 1 and (tells or is_class_loss(self._loss)) else None
+
+    @property
+    def architecture(self) -> str | None:
+        """The name of its architecture; None for a net of the user's own."""
+        return self._architecture
+
+    @property
+    def seed(self) -> int | None:
+        """The seed it was made with."""
+        return self._seed
+
+    @property
+    def training_facts(self) -> TrainingFacts | None:
+        """The last fit in numbers; None if these weights were never fitted, or changed since in another way."""
+        return self._memory.training
+
+    @property
+    def evaluation(self) -> Mapping[str, float] | None:
+        """The metrics of the last `evaluate` of these weights."""
+        return self._memory.evaluation
+
+    @property
+    def sample_rows(self) -> NDArray[np.float32] | None:
+        """Up to 100 rows of the last fit, `(batch, *row_shape)`, to check an export with; kept in memory only."""
+        return self._memory.sample
+
+    def remember(self, facts: TrainingFacts, sample: NDArray[np.float32] | None) -> None:
+        """Keep what a fit left behind; `fit` calls it."""
+        self._memory = Memory(facts, None, sample)
+
+    def forget(self) -> None:
+        """Drop what was remembered, because the weights change in a way that it does not describe."""
+        self._memory = Memory()
+
+    # Keras' verbs, on checked data
+
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        *args: Any,
+        label_encoding: LabelEncoding | str = LabelEncoding.AUTO,
+        **kwargs: Any,
+    ) -> None:
+        """As in Keras; a loss left out is the task's usual one.
+
+        Args:
+            optimizer: As in Keras.
+            loss: As in Keras.
+            args: Keras' further arguments.
+            label_encoding: What a plain function as the loss gets for class numbers: "auto" for one-hot float32 rows,
+                "integer" for the numbers.
+            kwargs: Keras' further arguments.
+        """
+        self._label_encoding = checked_label_encoding(label_encoding)
+        if loss is None and self._has_one_answer:
+            loss = _usual_loss(self.task)
+        single = single_loss(loss)
+        if self._architecture and self.task is Task.CLASSIFICATION and takes_logits(single):
+            raise InvalidInput(
+                f"`loss` must take probabilities, got {type(single).__name__}(from_logits=True)",
+                hint="Leave from_logits out: the model's last layer is a softmax.",
+            )
+        super().compile(optimizer, loss, *args, **kwargs)
+        self._was_compiled = True
+        self._intake = None
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: Any = "auto",
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: Any = True,
+        class_weight: Any = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: Any = 1,
+        *,
+        adaptive: bool = True,
+    ) -> Any:
+        """Train; by the recipe, or as plain Keras does.
+
+        The recipe: inputs are standardised by the training rows (at the first fit), the user's learning rate is the
+        top of one cycle that ends near zero, weights are averaged, images shift by up to a pixel. The user's
+        optimizer, loss and batch size are used as they are. Validation data are reported and decide nothing; they are
+        evaluated on the averaged weights. Afterwards the averaged weights stay, and the rate is the user's again.
+
+        Args:
+            x: Rows `(batch, *row_shape)`; images may leave out a channel axis of one. Or a stream of batches.
+            y: Labels, see `Model`, or targets `(batch,)`.
+            batch_size: The most rows in a batch, 32 if left out.
+            epochs: The epoch to stop before; also what the rate's cycle is stretched over.
+            verbose: As in Keras.
+            callbacks: As in Keras. Between epochs they see the averaged weights and the user's rate.
+            validation_split: The share of rows, from the end, to hold out.
+            validation_data: `(x, y)`, `(x, y, sample_weight)`, or a stream.
+            shuffle: Whether each pass over the rows has an order of its own.
+            class_weight: A dictionary of class number to weight.
+            sample_weight: One weight per row.
+            initial_epoch: The epoch to begin at.
+            steps_per_epoch: Batches in an epoch; the next epoch goes on where this one ends.
+            validation_steps: As in Keras.
+            validation_batch_size: As in Keras.
+            validation_freq: As in Keras.
+            adaptive: False is plain Keras on the checked arrays: constant rate, no scaling, averaging or shift.
+
+        Returns:
+            Keras' `History`.
+
+        Raises:
+            InvalidInput: The data are wrong, before anything is trained.
+        """
+        self._compile_if_needed()
+        fit = Fit(
+            batch_size=batch_size,
+            epochs=epochs,
+            verbose=verbose,
+            callbacks=callbacks,
+            validation_split=validation_split,
+            validation_data=validation_data,
+            shuffle=shuffle,
+            initial_epoch=initial_epoch,
+            steps_per_epoch=steps_per_epoch,
+            validation_steps=validation_steps,
+            validation_batch_size=validation_batch_size,
+            validation_freq=validation_freq,
+            adaptive=adaptive,
+        )
+        data = {"x": x, "y": y, "sample_weight": sample_weight, "class_weight": class_weight}
+        return fit.run(self, super().fit, self._checked if self._is_checked else None, data)
+
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Any = None,
+        return_dict: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """As in Keras. The metrics are remembered and go into the artifact.
+
+        Raises:
+            InvalidInput: The data are wrong.
+        """
+        if kwargs.get("_use_cached_eval_dataset"):  # Keras' own call within fit
+            return super().evaluate(
+                x, y, batch_size, verbose, sample_weight, steps, callbacks, return_dict=return_dict, **kwargs
+            )
+        self._compile_if_needed()
+        data = {"x": x, "y": y, "sample_weight": sample_weight, "batch_size": batch_size}
+        if self._is_checked and not is_stream(x):
+            rows = self._checked.labelled(x, y, sample_weight)
+            data = {"x": evaluation_batches(rows, batch_size=_size(batch_size, steps, len(rows)))}
+        logs = super().evaluate(**data, verbose=verbose, steps=steps, callbacks=callbacks, return_dict=True, **kwargs)
+        self._memory = replace(self._memory, evaluation={name: float(value) for name, value in logs.items()})
+        return logs if return_dict else self._flatten_metrics_in_order(logs)
+
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        steps: int | None = None,
+        callbacks: Any = None,
+    ) -> Any:
+        """As in Keras: `(batch, classes)` probabilities, or `(batch, 1)` numbers.
+
+        Raises:
+            InvalidInput: The data are wrong.
+        """
+        if self._is_checked and not is_stream(x):
+            rows = self._checked.rows(x)
+            x, batch_size = plain_batches(rows, batch_size=_size(batch_size, steps, len(rows))), None
+        return super().predict(x, batch_size, verbose, steps, callbacks)
+
+    def train_on_batch(
+        self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False
+    ) -> Any:
+        """As in Keras: one plain step, without the recipe."""
+        self._compile_if_needed()
+        self.forget()
+        if self._is_checked:
+            x, y, sample_weight = self._checked.labelled(x, y, sample_weight, class_weight).as_tuple()
+            class_weight = None
+        return super().train_on_batch(x, y, sample_weight, class_weight, return_dict)
+
+    def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
+        """As in Keras."""
+        self._compile_if_needed()
+        if self._is_checked:
+            x, y, sample_weight = self._checked.labelled(x, y, sample_weight).as_tuple()
+        return super().test_on_batch(x, y, sample_weight, return_dict)
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """As in Keras."""
+        return super().predict_on_batch(self._checked.rows(x) if self._is_checked else x)
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        """As in Keras, but a plain function sees class numbers as one-hot rows."""
+        if self._loss_wants_one_hot and _holds_class_numbers(y):
+            classes = y_pred.shape[-1]
+            numbers = keras.ops.reshape(y, (-1,))
+            y = keras.ops.one_hot(numbers, classes, dtype="float32")
+        return super().compute_loss(x, y, y_pred, sample_weight, training)
+
+    # Saving and loading
+
+    @classmethod
+    def load(cls, path: str | Path, *, custom_objects: Mapping[str, Any] | None = None) -> Self:
+        """Load a model that `save` wrote.
+
+        Args:
+            path: A `.keras` file.
+            custom_objects: The user's own layers, losses and metrics by name, as in Keras.
+
+        Raises:
+            NotFound: There is no such file.
+            InvalidInput: It holds something else, or needs custom objects that were not given.
+        """
+        if not Path(path).exists():
+            raise NotFound(f"no file {str(path)!r}", hint="Save a model first: model.save('name.keras').")
+        try:
+            model = keras.saving.load_model(path, custom_objects=dict(custom_objects or {}))
+        except (ValueError, TypeError, OSError) as error:
+            raise InvalidInput(
+                f"{str(path)!r} is not a model that can be loaded: {str(error).splitlines()[0]}",
+                hint="Pass the layers, losses and metrics of your own: Model.load(path, custom_objects={...}).",
+            ) from error
+        if not isinstance(model, Model):
+            raise InvalidInput(
+                f"{str(path)!r} must hold a lepton_ai Model, got {type(model).__name__}",
+                hint="Load it with keras.models.load_model and wrap it: Model(inputs=net.inputs, outputs=net.outputs).",
+            )
+        return model
+
+    def get_config(self) -> dict[str, Any]:
+        """Keras' description of the net, and what Keras does not know about it."""
+        own = {"task": self._task, "architecture": self._architecture, "seed": self._seed}
+        return {**super().get_config(), "lepton": own}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> Self:
+        """Rebuild the net that `get_config` describes, with new weights."""
+        own = {"task": None, "architecture": None, "seed": None, **config.get("lepton", {})}
+        model = super().from_config({key: config[key] for key in config if key != "lepton"}, custom_objects)
+        model._task = checked_task(own["task"])
+        model._architecture = own["architecture"] if own["architecture"] in ARCHITECTURES else None
+        model._seed = own["seed"]
+        return model
+
+    def get_compile_config(self) -> dict[str, Any]:
+        """As in Keras, with `label_encoding`."""
+        config = super().get_compile_config()
+        return {**config, "label_encoding": self._label_encoding.value} if config else config
+
+    def compile_from_config(self, config: Mapping[str, Any]) -> None:
+        """As in Keras; where it needs a function that only the user's script knows, the model stays uncompiled."""
+        try:
+            arguments = keras.saving.deserialize_keras_object(dict(config))
+        except (TypeError, ValueError) as error:
+            warnings.warn(
+                f"The model was loaded without its compiled state: {str(error).split('. ')[0]}. "
+                "Until compile(...) is called, fit uses the task's usual loss; or pass custom_objects when loading.",
+                stacklevel=2,
+            )
+            return
+        self.compile(**arguments)
+        if self.optimizer is not None:
+            self.optimizer.build(self.trainable_variables)
+
+    def save_assets(self, folder: str) -> None:
+        """Keras' place for what is neither structure nor weights: the facts go with the weights, and not to clones."""
+        (Path(folder) / _FACTS_FILE).write_text(json.dumps(self._memory.to_json(), sort_keys=True))
+
+    def load_assets(self, folder: str) -> None:
+        """Read what `save_assets` wrote."""
+        path = Path(folder) / _FACTS_FILE
+        if path.exists():
+            self._memory = Memory.from_json(json.loads(path.read_text()))
+
+    # Inside
+
+    @property
+    def _loss(self) -> Any:
+        return single_loss(self.loss) if self._was_compiled else None
+
+    @property
+    def _loss_wants_one_hot(self) -> bool:
+        return (
+            self._label_encoding is LabelEncoding.AUTO
+            and self.task is Task.CLASSIFICATION
+            and is_plain_callable(self._loss)
+        )
+
+    @property
+    def _has_one_answer(self) -> bool:
+        """Whether it answers one vector of known width per row."""
+        return len(self.outputs) == 1 and len(self.outputs[0].shape) == 2 and self.outputs[0].shape[1] is not None
+
+    @property
+    def _is_checked(self) -> bool:
+        """Whether its data can be checked: one input of known shape and of real numbers, one answer."""
+        if len(self.inputs) != 1 or not self._has_one_answer or isinstance(self.input, dict):
+            return False
+        rows = self.inputs[0]
+        return len(rows.shape) > 1 and None not in rows.shape[1:] and keras.backend.is_float_dtype(rows.dtype)
+
+    @property
+    def _checked(self) -> Intake:
+        if self._intake is None:
+            task = self.task
+            classifies = None if task is None else task is Task.CLASSIFICATION
+            self._intake = Intake(tuple(self.input_shape[1:]), self.output_shape[-1], classifies, self._loss)
+        return self._intake
+
+    def _compile_if_needed(self) -> None:
+        if not self._was_compiled:
+            metrics = ["accuracy"] if self.task is Task.CLASSIFICATION else ["mae"]
+            self.compile(keras.optimizers.Adam(1e-3), metrics=metrics)
+
+
+Model.__signature__ = SIGNATURE
+
+
+def _usual_loss(task: Task | None) -> str | None:
+    if task is Task.CLASSIFICATION:
+        return "sparse_categorical_crossentropy"
+    return "mean_squared_error" if task is Task.REGRESSION else None
+
+
+def _holds_class_numbers(y: Any) -> bool:
+    shape = getattr(y, "shape", None)
+    if shape is None or keras.backend.is_float_dtype(keras.backend.standardize_dtype(y.dtype)):
+        return False
+    return len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)
+
+
+def _size(batch_size: int | None, steps: int | None, rows: int) -> int:
+    if batch_size is not None:
+        return check_count(batch_size, "batch_size")
+    return -(-rows // check_count(steps, "steps")) if steps is not None else BATCH_SIZE

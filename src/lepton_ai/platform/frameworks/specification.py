@@ -1,0 +1,136 @@
+"""What kind of net a user asked for: the arguments of `Model`, checked."""
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lepton_ai.core.errors import InvalidInput
+from lepton_ai.platform.frameworks.backend import keras
+from lepton_ai.platform.preprocessing.signature import Task
+
+_HIGHEST_SEED = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Specification:
+    """A net to build.
+
+    Args:
+        row_shape: The shape of one row, without the batch axis.
+        num_classes: How many classes there are, or None for regression.
+        architecture: The name of a registered architecture.
+        seed: Decides initial weights, order of rows and augmentation; None leaves it to Keras' global seed.
+    """
+
+    row_shape: tuple[int, ...]
+    num_classes: int | None
+    architecture: str
+    seed: int | None
+
+
+def checked_row_shape(value: Any) -> tuple[int, ...]:
+    """`input_shape` as a tuple of whole numbers.
+
+    Example:
+
+        >>> checked_row_shape([28, 28, 1])
+        (28, 28, 1)
+        >>> checked_row_shape(12)
+        (12,)
+    """
+    sizes = (value,) if isinstance(value, int) else value
+    usable = (
+        isinstance(sizes, Sequence)
+        and not isinstance(sizes, str)
+        and len(sizes) > 0
+        and all(isinstance(size, int) and not isinstance(size, bool) and size >= 1 for size in sizes)
+    )
+    if not usable:
+        raise InvalidInput(
+            f"`input_shape` must be the sizes of one row, each 1 or more, got input_shape={value!r}",
+            hint="Write (28, 28, 1) for images, (time, features) for series, (columns,) for numbers; no batch axis.",
+        )
+    return tuple(int(size) for size in sizes)
+
+
+def checked_num_classes(num_classes: Any, task: Task | None) -> int | None:
+    """`num_classes`, agreeing with the task.
+
+    Example:
+
+        >>> checked_num_classes(10, None), checked_num_classes(None, Task.REGRESSION)
+        (10, None)
+    """
+    if num_classes is None:
+        if task is Task.CLASSIFICATION:
+            raise InvalidInput(
+                "task='classification' needs `num_classes`, got num_classes=None",
+                hint="Say how many classes there are: Model(input_shape, num_classes=10).",
+            )
+        return None
+    if not isinstance(num_classes, int) or isinstance(num_classes, bool) or num_classes < 2:
+        raise InvalidInput(
+            f"`num_classes` must be a whole number of 2 or more, got num_classes={num_classes!r}",
+            hint="Leave it out for regression; two classes are num_classes=2.",
+        )
+    if task is Task.REGRESSION:
+        raise InvalidInput(
+            f"task='regression' takes no `num_classes`, got num_classes={num_classes}",
+            hint="Leave num_classes out; for several numbers at once pass Model(inputs=..., outputs=...).",
+        )
+    return num_classes
+
+
+def checked_task(value: Any) -> Task | None:
+    """`task` as a member of `Task`, None if it was left out."""
+    if value is None:
+        return None
+    try:
+        return Task(value)
+    except ValueError:
+        raise InvalidInput(
+            f"`task` must be 'classification' or 'regression', got task={value!r}",
+            hint="Leave it out: with num_classes it is classification, without it regression.",
+        ) from None
+
+
+def checked_seed(value: Any) -> int | None:
+    """`seed`, which must fit TensorFlow's and NumPy's generators."""
+    if value is None:
+        return None
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _HIGHEST_SEED:
+        raise InvalidInput(f"`seed` must be a whole number from 0 to {_HIGHEST_SEED}, got seed={value!r}")
+    return value
+
+
+def is_functional(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+    """Whether the arguments of `Model` are a net of the user's own: symbolic inputs and outputs."""
+    if "inputs" in kwargs or "outputs" in kwargs:
+        return True
+    return any(isinstance(leaf, keras.KerasTensor) for leaf in keras.tree.flatten(args))
+
+
+def bound(signature: inspect.Signature, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments by name, with the defaults of those left out.
+
+    Raises:
+        InvalidInput: Too many, or a name that is not known.
+    """
+    try:
+        arguments = signature.bind(*args, **kwargs)
+    except TypeError as error:
+        raise InvalidInput(f"Model{signature}: {error}", hint="`help(Model)` explains each argument.") from None
+    arguments.apply_defaults()
+    return dict(arguments.arguments)
+
+
+def _parameters(*positional: str, **keywords: Any) -> inspect.Signature:
+    either, keyword_only = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
+    parameters = [inspect.Parameter(name, either, default=None) for name in positional]
+    parameters += [inspect.Parameter(name, keyword_only, default=value) for name, value in keywords.items()]
+    return inspect.Signature(parameters)
+
+
+SIGNATURE = _parameters("input_shape", "num_classes", task=None, architecture="auto", seed=None, name=None)
+FUNCTIONAL_SIGNATURE = _parameters("inputs", "outputs", name=None, trainable=None, task=None, seed=None)
