@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, Column, Connection, ForeignKey, String, Table
 
 from lepton_ai.core.clock import Clock
 from lepton_ai.core.database import Database, metadata
-from lepton_ai.core.errors import InvalidInput, NotFound, PermissionDenied, Unauthenticated
+from lepton_ai.core.errors import InvalidInput, NotFound, Unauthenticated
 from lepton_ai.core.events import SYSTEM, Journal, record
 from lepton_ai.core.ids import NewId
 from lepton_ai.core.names import check_name
@@ -205,11 +205,6 @@ class Access:
                 "this server does not know that token", hint="It may be revoked or of another server: `lepton login`."
             )
         return principal
-
-    def require_admin(self, principal: Principal) -> None:
-        """Refuse whoever may not administer the server."""
-        if principal.name != "admin":
-            raise PermissionDenied(f"token {principal.name!r} may not administer the server")
 
     def forget(self) -> None:
         """Read the tokens anew at the next request."""

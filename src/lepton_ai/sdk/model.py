@@ -2,9 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-import keras
-
 from lepton_ai.platform.frameworks import model as frameworks
+from lepton_ai.platform.frameworks.backend import keras
 
 if TYPE_CHECKING:
     from lepton_ai.sdk.cloud import Cloud

@@ -36,8 +36,9 @@ def worker_environment(
 
         >>> server = {"PATH": "/bin", "AWS_SECRET": "x"}
         >>> sorted(worker_environment(server, Path("/w"), {"LEPTON_REPLICA_ID": "r"}))
-        ['HOME', 'KERAS_HOME', 'LEPTON_REPLICA_ID', 'PATH', 'TMPDIR']
+        ['HOME', 'KERAS_HOME', 'LEPTON_REPLICA_ID', 'ORT_DISABLE_TELEMETRY', 'PATH', 'TMPDIR']
     """
     names = _NAMES | set(inherited)
     taken = {name: value for name, value in parent.items() if name in names or name.startswith(_PREFIXES)}
+    taken["ORT_DISABLE_TELEMETRY"] = "1"  # onnxruntime would report to its makers
     return taken | {"HOME": str(home), "TMPDIR": str(home), "KERAS_HOME": str(home / ".keras")} | dict(own)

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from lepton_ai.core.errors import LeptonError, MissingPackage
 from lepton_ai.platform.frameworks.backend import keras
+from lepton_ai.platform.preprocessing.onnx_runtime import onnxruntime
 
 INPUT_NAME = "inputs"
 TOLERANCE = 1e-4

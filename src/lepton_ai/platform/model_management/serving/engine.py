@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from lepton_ai.core.errors import InternalError, InvalidInput, NotFound, NotSupported
+from lepton_ai.platform.preprocessing.onnx_runtime import onnxruntime
 from lepton_ai.platform.preprocessing.signature import Signature, Task
 
 _CHUNK_ROWS = 256  # bounds what a large request needs in memory; beyond about 32 rows a batch is no faster per row
