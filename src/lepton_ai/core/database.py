@@ -196,15 +196,16 @@ def _run_group(connection: Connection, group: list[_Request]) -> None:
     with connection.begin():
         for request in group:
             _require_transaction(raw)
+            raw.execute("SAVEPOINT request")
             try:
-                with connection.begin_nested():
-                    request.result = request.work(connection)
-            except DatabaseError as error:
+                request.result = request.work(connection)
+                raw.execute("RELEASE request")
+            except Exception as error:
                 if not raw.in_transaction:
                     raise _TransactionLost from error
+                raw.execute("ROLLBACK TO request")
+                raw.execute("RELEASE request")
                 request.error = _as_lepton_error(error)
-            except Exception as error:  # noqa: BLE001 - it is the caller's, and is handed to the caller
-                request.error = error
         _require_transaction(raw)
         failpoint("database.before_commit")
     failpoint("database.after_commit")

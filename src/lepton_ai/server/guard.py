@@ -3,6 +3,7 @@
 import re
 import secrets
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -73,8 +74,7 @@ class Guard:
 
     def _check_host(self, headers: dict[bytes, bytes]) -> None:
         """Refuse a web page that drives this server through a name that it made point here (DNS rebinding)."""
-        host = headers.get(b"host", b"").decode("latin-1")
-        if not self._is_ours(urlsplit(f"//{host}").hostname if _is_host(host) else None):
+        if not self._is_ours(_host_name(headers.get(b"host", b"").decode("latin-1"))):
             raise PermissionDenied("this server is not known by the name in the Host header", hint="Use 127.0.0.1.")
         origin = headers.get(b"origin", b"").decode("latin-1")
         if origin and origin != "null" and not self._is_ours(urlsplit(origin).hostname):
@@ -143,5 +143,9 @@ def _too_large(limit: int) -> TooLarge:
     return TooLarge(f"a request body may have at most {limit} bytes", hint="Upload files with PUT …/artifacts/SHA256.")
 
 
-def _is_host(host: str) -> bool:
-    return bool(host) and not any(letter in host for letter in "/?#@\\ ")
+@lru_cache(maxsize=256)
+def _host_name(header: str) -> str | None:
+    """The name or address in a Host header; None for what is no such header."""
+    if not header or any(letter in header for letter in "/?#@\\ "):
+        return None
+    return urlsplit(f"//{header}").hostname
