@@ -13,11 +13,8 @@ PROGRAMS = ("lepton_ai.server.__main__",)
 
 
 def module_names() -> list[str]:
-    found = ["lepton_ai"]
-    for module in pkgutil.walk_packages(lepton_ai.__path__, "lepton_ai."):
-        if not module.name.startswith(HEAVY) and module.name not in PROGRAMS:
-            found.append(module.name)
-    return found
+    modules = [module.name for module in pkgutil.walk_packages(lepton_ai.__path__, "lepton_ai.")]
+    return ["lepton_ai", *(name for name in modules if not name.startswith(HEAVY) and name not in PROGRAMS)]
 
 
 @pytest.mark.parametrize("name", module_names())

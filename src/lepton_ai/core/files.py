@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from lepton_ai.core.errors import StorageFull
+from lepton_ai.core.failpoints import failpoint
 
 
 @contextmanager
@@ -34,6 +35,7 @@ def atomic_file(path: Path, *, mode: int = 0o644, durable: bool = True) -> Itera
             file.flush()
             if durable:
                 os.fsync(file.fileno())
+        failpoint("file.before_rename")
         os.replace(temporary, path)
         if durable:
             sync_folder(path.parent)
@@ -51,6 +53,12 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o644, durable: boo
     """Put `data` under `path` in one step. See `atomic_file`."""
     with atomic_file(path, mode=mode, durable=durable) as file:
         file.write(data)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what `atomic_file` was writing into a folder when its process was killed. Nobody else may be writing."""
+    for path in folder.glob(".?*." + "[0-9a-f]" * 12 + ".tmp"):
+        path.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

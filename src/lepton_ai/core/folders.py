@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lepton_ai.core.errors import PermissionDenied, StorageFull, Unavailable
+from lepton_ai.core.files import remove_leftovers
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,10 @@ class DataFolder:
         return self.run / "workers"
 
     @property
+    def models(self) -> Path:
+        return self.run / "models"
+
+    @property
     def gateway(self) -> Path:
         return self.run / "gateway"
 
@@ -81,6 +87,13 @@ class DataFolder:
             raise kind(
                 f"the data folder {self.root} cannot be made: {error.strerror}", hint="Choose another one: --data-dir."
             ) from error
+
+    def remove_leftovers(self) -> None:
+        """Remove what a server that was killed was about to put in place. Call as the folder's sole owner."""
+        for folder in (self.root, self.run, self.gateway, *self.workers.iterdir()):
+            remove_leftovers(folder)
+        for unfinished in self.models.glob(".*"):
+            shutil.rmtree(unfinished)
 
 
 def socket_folder(data_dir: Path, environment: Mapping[str, str] | None = None) -> Path:

@@ -74,6 +74,7 @@ class ControlPlane:
         journal = Journal(clock, new_id)
         folders = DataFolder(settings.data_dir)
         sockets = socket_folder(settings.data_dir, environment)
+        folders.remove_leftovers()
         database = Database.open(folders.database)
         migrate(database)
         database.write(endpoint_store.free_all_leases)
@@ -105,7 +106,7 @@ class ControlPlane:
             database=database,
             executor=executor,
             artifacts=artifacts,
-            models_folder=folders.run / "models",
+            models_folder=folders.models,
             socket_folder=sockets,
             is_routed=gateway.is_routed,
             answers=answers,

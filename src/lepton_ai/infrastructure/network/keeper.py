@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from lepton_ai.core.clock import Clock
 from lepton_ai.core.errors import Conflict, Unavailable
+from lepton_ai.core.failpoints import failpoint
 from lepton_ai.core.ids import NewId
 from lepton_ai.infrastructure.compute.port import Executor, WorkerSpec
 from lepton_ai.infrastructure.network.port import EndpointStats, GatewayDriver
@@ -154,7 +155,9 @@ class GatewayKeeper:
     def _write(self) -> None:
         table = self._read_table()
         if table != self._written:
+            failpoint("gateway.before_write")
             self._version = self._driver.write(table)
+            failpoint("gateway.after_write")
             self._written = table
 
     def _confirm(self) -> bool:
