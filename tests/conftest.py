@@ -7,7 +7,7 @@ import hypothesis
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-# Hypothesis is imported here, early: on CPython 3.11.7 a first import at the end of a run, with garbage pending, can end
-# in "AST constructor recursion depth mismatch" (a fault of that interpreter).
+# Hypothesis is imported here, early: on CPython 3.11.7 a first import at the end of a run, with garbage pending, can
+# end in "AST constructor recursion depth mismatch" (a fault of that interpreter).
 hypothesis.settings.register_profile("lepton", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("lepton")

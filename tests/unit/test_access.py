@@ -114,4 +114,3 @@ def test_making_a_workspace_twice_is_making_it_once(access: Access) -> None:
 def test_names_that_the_servers_own_paths_use_are_no_workspaces(access: Access, name: str) -> None:
     with pytest.raises(InvalidInput):
         access.create_workspace(name)
-

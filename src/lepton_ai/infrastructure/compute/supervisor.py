@@ -87,6 +87,8 @@ class _Supervision:
                 return status
 
     def _stop(self, _signal: int, _frame: FrameType | None) -> None:
+        if "stop_requested" in self._state:
+            return  # asking again does not prolong the grace
         self._state["stop_requested"] = True
         self._signal_group(signal.SIGTERM)
         signal.setitimer(signal.ITIMER_REAL, max(0.01, self._spec["grace_s"]))

@@ -24,6 +24,9 @@ from lepton_ai.platform.model_management.endpoints.records import (
 START_TIMEOUT_MS = 60_000
 DRAIN_MS = 150
 """How long a replica lives on after the gateway stopped sending it requests, so that those on the way arrive."""
+PROBE_PERIOD_MS = 2000
+DOUBT_MS = 250
+"""How soon a replica that did not answer a probe is asked again: a dead one is out of service within three periods."""
 PROBES_UNTIL_DEAD = 3
 FAILURES_UNTIL_ERROR = 3
 LONGEST_RETRY_MS = 30_000
@@ -211,9 +214,11 @@ def _sentence(reason: EndpointReason, last_words: str) -> str:
 def _next_check_ms(endpoint: Endpoint, replicas: Sequence[Replica], now_ms: int) -> int:
     if any(not replica.is_over and replica.status is not ReplicaStatus.READY for replica in replicas):
         return 100
+    if any(replica.failed_probes for replica in replicas if not replica.is_over):
+        return DOUBT_MS
     if endpoint.retry_at_ms > now_ms and _missing(endpoint, replicas):
         return endpoint.retry_at_ms - now_ms
-    return 2000
+    return PROBE_PERIOD_MS
 
 
 def _move(replica: Replica, reason: ReplicaReason, now_ms: int, *, message: str = "") -> Replica:
