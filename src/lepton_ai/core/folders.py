@@ -113,7 +113,7 @@ def socket_folder(data_dir: Path, environment: Mapping[str, str] | None = None) 
     if len(base) > 60:
         base = "/tmp"  # noqa: S108 - the folder in it is private, see below
     folder = Path(base) / f"lepton-{os.getuid()}-{digest}"
-    folder.mkdir(mode=0o700, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)  # gone once everything is stopped: `remove_socket_folder`
     found = os.lstat(folder)
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise PermissionDenied(
@@ -121,3 +121,8 @@ def socket_folder(data_dir: Path, environment: Mapping[str, str] | None = None) 
             hint="Remove it, or set XDG_RUNTIME_DIR to a folder of yours.",
         )
     return folder
+
+
+def remove_socket_folder(data_dir: Path, environment: Mapping[str, str] | None = None) -> None:
+    """Remove that folder, once nobody listens there any more."""
+    shutil.rmtree(socket_folder(data_dir, environment), ignore_errors=True)

@@ -113,7 +113,8 @@ class ReconcileLoop(Generic[Record, Observation, Change]):
         """Finish the rows at hand and end."""
         self._stopping.set()
         self._hinted.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
         self._pool.shutdown()
 
     def _run(self) -> None:

@@ -20,7 +20,7 @@ from lepton_ai.core.clock import SystemClock
 from lepton_ai.core.errors import Conflict, LeptonError
 from lepton_ai.core.failpoints import failpoint
 from lepton_ai.core.files import write_atomically
-from lepton_ai.core.folders import DataFolder
+from lepton_ai.core.folders import DataFolder, remove_socket_folder
 from lepton_ai.core.log import log, log_to
 from lepton_ai.core.settings import Settings, load_settings
 from lepton_ai.infrastructure.compute.supervisor import identity_of
@@ -154,6 +154,7 @@ def _sweep(settings: Settings) -> int:
     stopped = len(executor.adopt())
     stop_all_workers(executor, SystemClock())
     executor.close()
+    remove_socket_folder(settings.data_dir)
     log("info", "swept", stopped=stopped)
     return 0
 

@@ -14,7 +14,7 @@ from lepton_ai.core.database import Database
 from lepton_ai.core.events import Journal
 from lepton_ai.core.failpoints import failpoint
 from lepton_ai.core.files import write_atomically
-from lepton_ai.core.folders import DataFolder, socket_folder
+from lepton_ai.core.folders import DataFolder, remove_socket_folder, socket_folder
 from lepton_ai.core.ids import id_source
 from lepton_ai.core.log import log
 from lepton_ai.core.migrate import migrate
@@ -154,6 +154,7 @@ class ControlPlane:
             stop_all_workers(self.executor, self.clock)
             now_ms = self.clock.now_ms()
             self.database.write(lambda connection: endpoint_store.all_replicas_stopped(connection, now_ms))
+            remove_socket_folder(self.settings.data_dir)
         self.executor.close()
         self.database.close()
 
