@@ -94,7 +94,7 @@ def cloud(folder: Path) -> Iterator[tuple[dict[str, str], dict[str, str]]]:
         "HOME": str(home),
         "LEPTON_DATA_DIR": str(folder / "cloud"),
         "LEPTON_PORT": str(free_port_pair()),
-        "LEPTON_CONFIG": str(home / "none.toml"),
+        "LEPTON_CONFIG": "",
     }
     address = json.loads(lepton(environment, "up", "--detach", "--json"))
     try:

@@ -80,3 +80,17 @@ def test_the_file_is_found_by_variable_then_by_configuration_folder(tmp_path: Pa
     assert config_file({"LEPTON_CONFIG": "/x.toml", "HOME": "/h"}) == Path("/x.toml")
     assert config_file({"XDG_CONFIG_HOME": "/c", "HOME": "/h"}) == Path("/c/lepton/config.toml")
     assert config_file({"HOME": "/h"}) == Path("/h/.config/lepton/config.toml")
+
+
+def test_a_list_in_the_file_is_several_values_where_several_are_allowed(tmp_path: Path) -> None:
+    file = written(tmp_path, "worker_env = ['A', 'B']\ndatasets = ['/x', '/y']\n")
+    settings, _ = load_settings({}, {}, file)
+    assert settings.worker_env == ("A", "B")
+    assert settings.datasets == ("/x", "/y")
+    with pytest.raises(InvalidInput, match="one value, got a list"):
+        load_settings({}, {}, written(tmp_path, "host = ['a', 'b']\n"))
+
+
+def test_a_file_that_was_named_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match=r"none\.toml, which is not there"):
+        load_settings({}, {"LEPTON_CONFIG": str(tmp_path / "none.toml")})

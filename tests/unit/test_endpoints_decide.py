@@ -306,12 +306,14 @@ def test_stopping_ends_every_replica_and_starting_again_brings_them_back() -> No
     world = World(replicas=2)
     world.run()
     world.ask(min_replicas=0)
+    assert status_of(world) is EndpointStatus.STOPPING, "the answer to the request itself says so"
     world.step()
     assert status_of(world) is EndpointStatus.STOPPING
     world.run()
     assert status_of(world) is EndpointStatus.STOPPED
     assert world.running() == []
     world.ask(min_replicas=2)
+    assert status_of(world) is EndpointStatus.STARTING, "whoever waits must not take it for stopped"
     world.run()
     assert status_of(world) is EndpointStatus.READY
 

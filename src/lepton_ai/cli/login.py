@@ -29,6 +29,8 @@ def command(credentials: str | None, url: str) -> None:
         raise InvalidInput("`--credentials` must be WORKSPACE:TOKEN", hint="For example: -c default:lep_…")
     if not url.startswith(("http://", "https://")):
         raise InvalidInput(f"`--url` must begin with http:// or https://, got {url!r}")
+    if "/workspaces/" not in url:  # the server's address alone will do
+        url = f"{url.rstrip('/')}/api/v2/workspaces/{workspace_id}"
     with Cloud(url, token) as cloud:
         found = cloud.ping()
     if found.id != workspace_id:

@@ -30,10 +30,11 @@ def command(
       lepton up --detach
       lepton up --port 9000 --data-dir ./cloud
     """
-    from lepton_ai.sdk.local import server_command, start_server
+    from lepton_ai.sdk.local import check_none_runs, server_command, start_server
 
     settings = settings_of(ctx, host=host, port=port, gateway=gateway)
     if not detach:
+        check_none_runs(settings.data_dir)
         # This process becomes the server: whoever started it can signal it, and nothing stands between.
         argv = [*server_command(settings), "--foreground"]
         sys.stdout.flush()

@@ -128,8 +128,9 @@ def load_settings(
     """
     environment = os.environ if environment is None else environment
     flags = {name: value for name, value in (flags or {}).items() if value is not None}
+    named = file is None and bool(environment.get("LEPTON_CONFIG"))
     file = file or config_file(environment)
-    written = _read_file(file)
+    written = _read_file(file, must_exist=named)
 
     values: dict[str, Any] = {}
     origins: dict[str, Origin] = {}
@@ -171,10 +172,12 @@ def _home_path(path: Path, environment: Mapping[str, str]) -> Path:
     return path.expanduser().absolute()
 
 
-def _read_file(file: Path) -> dict[str, Any]:
+def _read_file(file: Path, *, must_exist: bool) -> dict[str, Any]:
     try:
         written = tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        if must_exist:
+            raise InvalidInput(f"LEPTON_CONFIG names {file}, which is not there") from error
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InvalidInput(
@@ -190,14 +193,22 @@ def _read_file(file: Path) -> dict[str, Any]:
 
 
 def _parse(parse: Callable[[str], Any], value: Any, where: str) -> Any:
-    text = os.pathsep.join(map(str, value)) if isinstance(value, list | tuple) else str(value)
     try:
-        return parse(text)
+        if isinstance(value, list | tuple):  # only what holds several values may be a list
+            return tuple(part for item in value for part in _several(parse, str(item), where))
+        return parse(str(value))
     except ValueError as error:
         raise InvalidInput(
-            f"{where} must be {_expected(error)}, got {text!r}",
+            f"{where} must be {_expected(error)}, got {str(value)!r}",
             hint="`lepton config` shows every value and its source.",
         ) from error
+
+
+def _several(parse: Callable[[str], Any], text: str, where: str) -> tuple[str, ...]:
+    parsed = parse(text)
+    if not isinstance(parsed, tuple):
+        raise InvalidInput(f"{where} must be one value, got a list")
+    return parsed
 
 
 def _expected(error: ValueError) -> str:

@@ -52,6 +52,19 @@ def find_server(data_dir: Path) -> LocalServer | None:
         return None
 
 
+def check_none_runs(data_dir: Path) -> None:
+    """Refuse early where a server runs: the second one would find out too, but only once it has loaded everything.
+
+    Raises:
+        Conflict: A server has the data folder.
+    """
+    if (running := find_server(data_dir)) is not None:
+        raise Conflict(
+            f"a cloud runs there already (process {running.pid}, {running.api_url})",
+            hint=f"Use it, or stop it: lepton down --data-dir {data_dir}",
+        )
+
+
 def start_server(settings: Settings, environment: Mapping[str, str] | None = None) -> LocalServer:
     """Start a server in the background and wait until it is ready. It outlives this process.
 
@@ -60,11 +73,7 @@ def start_server(settings: Settings, environment: Mapping[str, str] | None = Non
         LeptonError: It ended at its start; the message is its own.
         DeadlineExceeded: It is not ready in time.
     """
-    if (running := find_server(settings.data_dir)) is not None:
-        raise Conflict(
-            f"a cloud runs there already (process {running.pid}, {running.api_url})",
-            hint=f"Use it, or stop it: lepton down --data-dir {settings.data_dir}",
-        )
+    check_none_runs(settings.data_dir)
     folders = DataFolder(settings.data_dir)
     folders.create()
     log = folders.logs / "server.log"

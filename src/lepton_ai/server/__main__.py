@@ -154,6 +154,7 @@ def _sweep(settings: Settings) -> int:
     stopped = len(executor.adopt())
     stop_all_workers(executor, SystemClock())
     executor.close()
+    DataFolder(settings.data_dir).server_record.unlink(missing_ok=True)
     remove_socket_folder(settings.data_dir)
     log("info", "swept", stopped=stopped)
     return 0

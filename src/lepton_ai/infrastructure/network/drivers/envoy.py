@@ -105,7 +105,10 @@ class EnvoyDriver:
         answer = ask_json(self._admin_socket, f"/stats?format=json&filter={counted}")
         by_endpoint: defaultdict[str, dict[str, int]] = defaultdict(dict)
         for stat in (answer or {}).get("stats", ()):
-            if match := re.fullmatch(r"cluster\.(.+/.+)\.upstream_rq_(completed|5xx|active)", stat.get("name", "")):
+            if match := re.fullmatch(
+                r"cluster\.(.+/.+?)(?<!\.external)(?<!\.internal)\.upstream_rq_(completed|5xx|active)",
+                stat.get("name", ""),
+            ):
                 by_endpoint[match[1]][match[2]] = stat["value"]
         return {
             path: EndpointStats(values.get("completed", 0), values.get("5xx", 0), values.get("active", 0))

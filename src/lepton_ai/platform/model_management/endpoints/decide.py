@@ -207,7 +207,7 @@ def _sentence(reason: EndpointReason, last_words: str) -> str:
     sentence = ENDPOINT_LIFECYCLE.sentence(reason)
     troubled = (EndpointReason.REPLICAS_FAIL, EndpointReason.ROLLOUT_FAILS, EndpointReason.DEGRADED)
     if reason in (*troubled, EndpointReason.NO_REPLICA_READY) and last_words and not last_words.startswith(sentence):
-        return f"{sentence} The last one: {last_words}."
+        return f"{sentence} The last one: {last_words.rstrip('.')}."
     return last_words if last_words.startswith(sentence) else sentence
 
 

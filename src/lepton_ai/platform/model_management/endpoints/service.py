@@ -250,8 +250,16 @@ def _with_spec(before: Endpoint, spec: EndpointSpec) -> Endpoint:
     after = replace(before, spec=spec)
     if (spec.model_name, spec.model_version) != (before.spec.model_name, before.spec.model_version):
         after = _roll_out(after)
-    if spec.min_replicas != before.spec.min_replicas and after.status is EndpointStatus.READY and spec.min_replicas:
-        after = _in_status(after, EndpointReason.CHANGING_COUNT)
+    if spec.min_replicas == before.spec.min_replicas:
+        return after
+    # The answer to the request already says what is under way, before the reconciler has looked.
+    if not spec.min_replicas:
+        stopped = after.status is EndpointStatus.STOPPED
+        return after if stopped else _in_status(after, EndpointReason.REPLICAS_END)
+    if after.status in (EndpointStatus.STOPPED, EndpointStatus.STOPPING):
+        return _in_status(after, EndpointReason.REPLICAS_START)
+    if after.status is EndpointStatus.READY:
+        return _in_status(after, EndpointReason.CHANGING_COUNT)
     return after
 
 
