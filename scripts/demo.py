@@ -87,11 +87,13 @@ def cloud(folder: Path) -> Iterator[tuple[dict[str, str], dict[str, str]]]:
     """A cloud on free ports in a folder of its own, with a HOME of its own; stopped at the end, whatever happens."""
     from lepton_ai.sdk.cloud import free_port_pair
 
-    home = folder / "home"
+    home, temporary = folder / "home", folder / "tmp"
     home.mkdir()
+    temporary.mkdir()
     mine = {name: value for name, value in os.environ.items() if not name.startswith("LEPTON_WORKSPACE")}
     environment = mine | {
         "HOME": str(home),
+        "TMPDIR": str(temporary),  # TensorFlow leaves byte code in the temporary folder
         "LEPTON_DATA_DIR": str(folder / "cloud"),
         "LEPTON_PORT": str(free_port_pair()),
         "LEPTON_CONFIG": "",

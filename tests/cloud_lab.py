@@ -228,6 +228,10 @@ class CloudLab:
         status: dict[str, Any] = self.api("GET", f"/deployments/{name}").json["status"]
         return status
 
+    def wait_until(self, name: str, state: str, timeout_s: float = 60.0) -> None:
+        """Wait until an endpoint is in a state."""
+        wait_until(lambda: self.endpoint_status(name)["state"] == state, timeout_s, interval_s=0.1)
+
     def wait_until_settled(self, name: str = "numbers", *, replicas: int = 2, timeout_s: float = 60.0) -> None:
         """Wait until exactly this many replicas are there, all ready, and the endpoint says so."""
 

@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from cloud_lab import GATEWAYS, LEPTON, CloudLab, cloud_lab, repetitions
+from lepton_ai.infrastructure.compute.supervisor import identity_of
 from load_generator import Load
 from waiting import wait_until
 
@@ -96,18 +97,16 @@ def assert_nothing_is_left(lab: CloudLab) -> None:
     assert not list(lab.folders.workers.iterdir())
 
 
-def test_record_of_a_killed_server_does_not_count() -> None:
-    with cloud_lab() as lab:
-        lab.kill_server()
-        record = json.loads(lab.folders.server_record.read_text())
-        assert lab.server() is None
-        stranger = subprocess.Popen(["sleep", "60"])
-        try:
-            record["process"]["pid"] = stranger.pid  # the system gave the pid to somebody else
+def test_pid_that_the_system_gave_to_somebody_else_is_no_server() -> None:
+    with cloud_lab(start=False) as lab, subprocess.Popen(["sleep", "60"]) as stranger:
+        identity = identity_of(stranger.pid)
+        assert identity is not None
+        names = ("api_url", "endpoints_url", "workspace_url", "version", "welcome")
+        lab.folders.create()
+        for start, found in ((identity["start"], True), (str(int(identity["start"]) - 1), False)):
+            record = {"process": {**identity, "start": start}, **dict.fromkeys(names, "x")}
             lab.folders.server_record.write_text(json.dumps(record))
-            assert lab.server() is None
-            lab.ok("down")
-            assert stranger.poll() is None
-        finally:
-            stranger.kill()
-            stranger.wait()
+            assert (lab.server() is not None) == found
+        assert "Nothing runs" in lab.lepton("down").stderr
+        assert stranger.poll() is None
+        stranger.kill()

@@ -10,7 +10,7 @@ from cloud_lab import GATEWAYS, CloudLab, cloud_lab, repetitions, waited_for_a_c
 from load_generator import Load
 from waiting import wait_until
 
-KILLS = repetitions(2, 20)
+KILLS = repetitions(1, 20)
 BACK_BOUND_S = 2.0
 
 

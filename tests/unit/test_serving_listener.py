@@ -1,5 +1,6 @@
 """The socket of a replica: private, never somebody else's, and gone afterwards."""
 
+import asyncio
 import os
 import shutil
 import socket
@@ -10,6 +11,7 @@ import pytest
 
 from lepton_ai.core.errors import Conflict, InvalidInput
 from lepton_ai.platform.model_management.serving.listener import address_of, listening_socket
+from lepton_ai.platform.model_management.serving.whole_answers import _Gathering
 
 
 @pytest.fixture
@@ -104,3 +106,35 @@ def test_anything_but_a_private_address_is_refused(address):
 def test_a_folder_that_is_not_there_is_named(folder):
     with pytest.raises(Conflict, match="No such file"), listening_socket(f"unix:{folder}/no/a.sock"):
         pass
+
+
+def test_head_and_body_of_an_answer_leave_in_one_write():
+    """A replica killed between the two would have begun an answer that cannot be repeated elsewhere."""
+
+    class Wire(asyncio.Transport):
+        def __init__(self):
+            super().__init__()
+            self.writes = []
+            self.closed = False
+
+        def write(self, data):
+            self.writes.append(bytes(data))
+
+        def close(self):
+            self.closed = True
+
+    async def talk():
+        wire = Wire()
+        gathering = _Gathering(wire, asyncio.get_running_loop())
+        gathering.write(b"HTTP/1.1 200 OK; ")
+        assert wire.writes == []
+        gathering.write(b"body")
+        assert wire.writes == [b"HTTP/1.1 200 OK; body"]
+        gathering.write(b"HTTP/1.1 204 No Content; ")
+        await asyncio.sleep(0)
+        assert wire.writes[1:] == [b"HTTP/1.1 204 No Content; "], "a head alone waits one turn and no longer"
+        gathering.write(b"HTTP/1.1 400 Bad Request; ")
+        gathering.close()
+        assert (wire.writes[-1], wire.closed) == (b"HTTP/1.1 400 Bad Request; ", True)
+
+    asyncio.run(talk())

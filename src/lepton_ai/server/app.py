@@ -1,6 +1,7 @@
 """The HTTP application: routes behind the guard, and errors as every door tells them."""
 
 import traceback
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -14,6 +15,8 @@ from lepton_ai.core.log import log
 from lepton_ai.server.control_plane import ControlPlane
 from lepton_ai.server.guard import App, Guard, answer_error
 from lepton_ai.server.routes import artifacts, datasets, endpoints, metrics, models, workspace
+
+_MOST_ERRORS = 20
 
 
 def create_app(plane: ControlPlane) -> App:
@@ -59,7 +62,7 @@ async def _validation_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     errors = [
         {"field": ".".join(str(part) for part in found["loc"][1:]) or str(found["loc"][0]), "message": found["msg"]}
-        for found in error.errors()
+        for found in error.errors()[:_MOST_ERRORS]
     ]
     told = "; ".join(f"`{found['field']}`: {found['message']}" for found in errors[:5])
     return _Answer(InvalidInput(f"the request is wrong: {told}", errors=errors))
@@ -67,10 +70,11 @@ async def _validation_error(_request: Request, error: Exception) -> Response:
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if isinstance(error.__cause__, LeptonError):  # ours, met while the framework read the body
+        return _Answer(error.__cause__)
     if error.status_code == 404:
         return _Answer(NotFound(f"there is nothing at {request.url.path[:200]}", hint="GET /openapi.json lists all."))
-    answer = _Answer(_StatusError(f"{request.method} {request.url.path[:200]}: {error.detail}"))
-    answer.error_status = error.status_code
+    answer = _Answer(_StatusError(error.status_code, f"{request.method} {request.url.path[:200]}: {error.detail}"))
     answer.extra_headers = dict(error.headers or {})
     return answer
 
@@ -83,14 +87,15 @@ async def _fault(request: Request, error: Exception) -> Response:
 class _StatusError(LeptonError):
     """An error that the framework found: a method that a path lacks, a body that is no JSON."""
 
-    code = "bad_request"
-    status = 400
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status  # type: ignore[misc] # this one class speaks for every status
+        self.code = HTTPStatus(status).name.lower()  # type: ignore[misc]
 
 
 class _Answer(Response):
     """Answers with an error in the shape that its route speaks."""
 
-    error_status: int | None = None
     extra_headers: dict[str, str] = {}  # noqa: RUF012 - replaced, never changed
 
     def __init__(self, error: LeptonError) -> None:
@@ -98,14 +103,13 @@ class _Answer(Response):
         self._error = error
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG002
-        async def send_as(message: Any) -> None:
-            if message["type"] == "http.response.start" and self.error_status is not None:
-                message["status"] = self.error_status
+        async def send_with_headers(message: Any) -> None:
+            if message["type"] == "http.response.start":
                 extra = [(name.lower().encode(), value.encode()) for name, value in self.extra_headers.items()]
                 message["headers"] = [*message["headers"], *extra]
             await send(message)
 
-        await answer_error(self._error, scope, send_as)
+        await answer_error(self._error, scope, send_with_headers)
 
 
 def _log(request: Request, error: Exception) -> None:

@@ -63,7 +63,7 @@ class Guard:
                 scope["state"]["principal"] = self._access.authenticate(authorization)
             limit = None if _ARTIFACT.fullmatch(path) else MAX_JSON_BYTES
             if limit is not None:
-                receive = _limited(receive, headers, limit)
+                receive = await _limited(receive, headers, limit)
         except LeptonError as error:
             if scope["type"] == "websocket":
                 await send({"type": "websocket.close", "code": 1008})
@@ -77,7 +77,7 @@ class Guard:
         if not self._is_ours(_host_name(headers.get(b"host", b"").decode("latin-1"))):
             raise PermissionDenied("this server is not known by the name in the Host header", hint="Use 127.0.0.1.")
         origin = headers.get(b"origin", b"").decode("latin-1")
-        if origin and origin != "null" and not self._is_ours(urlsplit(origin).hostname):
+        if origin and origin != "null" and not self._is_ours(_host_name(origin.partition("://")[2])):
             raise PermissionDenied("requests from pages of another site are refused")
 
     def _is_ours(self, name: str | None) -> bool:
@@ -120,11 +120,12 @@ def error_body(error: LeptonError, path: str) -> dict[str, Any]:
     return {"message": error.message} | {key: value for key, value in problem.items() if key in kept}
 
 
-def _limited(receive: Any, headers: dict[bytes, bytes], limit: int) -> Any:
+async def _limited(receive: Any, headers: dict[bytes, bytes], limit: int) -> Any:
     length = headers.get(b"content-length", b"0")
     if not length.isdigit():
         raise InvalidInput(f"`Content-Length` must be a number, got {length[:40]!r}")
-    if int(length) > limit:
+    if len(length) > 15 or int(length) > limit:
+        await _discard(receive, limit)
         raise _too_large(limit)
     taken = 0
 
@@ -133,10 +134,21 @@ def _limited(receive: Any, headers: dict[bytes, bytes], limit: int) -> Any:
         message = await receive()
         taken += len(message.get("body", b""))
         if taken > limit:
+            await _discard(receive, limit)
             raise _too_large(limit)
         return message
 
     return limited
+
+
+async def _discard(receive: Any, limit: int) -> None:
+    """Let some of what is too much come in: an answer before it has come is lost where the client still sends."""
+    taken = 0
+    while taken < 4 * limit:
+        message = await receive()
+        if message["type"] != "http.request" or not message.get("more_body"):
+            return
+        taken += len(message["body"])
 
 
 def _too_large(limit: int) -> TooLarge:
@@ -148,4 +160,7 @@ def _host_name(header: str) -> str | None:
     """The name or address in a Host header; None for what is no such header."""
     if not header or any(letter in header for letter in "/?#@\\ "):
         return None
-    return urlsplit(f"//{header}").hostname
+    try:
+        return urlsplit(f"//{header}").hostname
+    except ValueError:
+        return None

@@ -207,4 +207,7 @@ def _spec_from_json(value: Mapping[str, Any]) -> TensorSpec:
     shape = tuple(None if size is None else int(size) for size in value["shape"])
     if not shape or shape[0] is not None or any(size is None or size < 1 for size in shape[1:]):
         raise ValueError(f"shape {list(shape)} must begin with null (the batch) and go on with sizes of 1 or more")
-    return TensorSpec(str(value["name"]), str(value["dtype"]), shape)
+    dtype = str(value["dtype"])
+    if np.dtype(dtype).kind not in "biuf":
+        raise ValueError(f"dtype {dtype!r} is not one of numbers")
+    return TensorSpec(str(value["name"]), dtype, shape)

@@ -48,7 +48,7 @@ async def create_endpoint(
     body: CreateDeployment, plane: Plane, caller: Caller, response: Response, key: IdempotencyKey = None
 ) -> Deployment:
     """Make an endpoint."""
-    name = body.metadata.name or body.metadata.id
+    name = body.metadata.name if body.metadata.name is not None else body.metadata.id
     if name is None:
         raise InvalidInput("`metadata.name` is needed")
     wanted = body.spec.resource_requirement
@@ -186,7 +186,7 @@ def _reference(field: ModelField) -> ModelReference:
         raise InvalidInput("`spec.model` takes a version or an alias, not both")
     if field.version is not None:
         return ModelReference(field.name, field.version)
-    return ModelReference(field.name, alias=field.alias or CHAMPION)
+    return ModelReference(field.name, alias=field.alias if field.alias is not None else CHAMPION)
 
 
 def _check_most(most: int | None, least: int | None) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from lepton_ai.server.schemas.common import Body
+from lepton_ai.server.schemas.common import Body, Request
 
 
 class ModelField(Body):
@@ -38,7 +38,7 @@ class DeploymentMetadata(Body):
     name: str | None = None
 
 
-class CreateDeployment(Body):
+class CreateDeployment(Request):
     """The body of `POST /deployments`."""
 
     metadata: DeploymentMetadata
@@ -60,7 +60,7 @@ class SpecChange(Body):
     timeout_s: int | None = Field(None, ge=1, le=3600)
 
 
-class UpdateDeployment(Body):
+class UpdateDeployment(Request):
     """The body of `PATCH /deployments/{name}`."""
 
     metadata: DeploymentMetadata | None = None

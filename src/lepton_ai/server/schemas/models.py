@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import Field
 
-from lepton_ai.server.schemas.common import Body
+from lepton_ai.server.schemas.common import Body, Request
 
 
 class FileField(Body):
@@ -14,7 +14,7 @@ class FileField(Body):
     size_bytes: int = Field(ge=0)
 
 
-class RegisterVersion(Body):
+class RegisterVersion(Request):
     """The body of `POST /models/{name}/versions`. Upload every file first: `PUT /artifacts/{sha256}`."""
 
     files: dict[str, FileField] = Field(min_length=1, max_length=64)
@@ -71,7 +71,7 @@ class ModelDetails(Body):
     history: list[AliasMoveItem]
 
 
-class MoveAlias(Body):
+class MoveAlias(Request):
     """The body of `PUT /models/{name}/aliases/{alias}`."""
 
     version: int = Field(ge=1, lt=2**31)

@@ -95,7 +95,12 @@ class Endpoints:
 
         def work(connection: Connection) -> EndpointDetails:
             taken = store.find_endpoint(connection, workspace_id, name)
-            if once and (made := once.made_before(connection, workspace_id)) and taken and taken.id == made:
+            if once and (made := once.made_before(connection, workspace_id)):
+                if taken is None or taken.id != made:
+                    raise Conflict(
+                        f"this request made endpoint {name!r} before, and that one is gone",
+                        hint="To make it anew, use a fresh `Idempotency-Key`.",
+                    )
                 return EndpointDetails(taken, store.replicas_of(connection, taken.id))
             if taken is not None and taken.deleting:
                 raise Conflict(f"endpoint {name!r} is still being removed", hint="Try again in a moment.")

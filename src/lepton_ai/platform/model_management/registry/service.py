@@ -1,5 +1,6 @@
 """What one can do with the registry: register versions, look them up, move aliases."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -24,6 +25,9 @@ from lepton_ai.platform.model_management.registry.records import (
     ModelSummary,
     ModelVersion,
 )
+
+# A client writes these files into a folder: a name must be a plain one everywhere.
+_FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 
 @dataclass(frozen=True)
@@ -196,6 +200,11 @@ class Registry:
             if name not in manifest.files:
                 raise InvalidInput(f"a model version needs the file `{name}`, got {sorted(manifest.files)}")
         for name, file in manifest.files.items():
+            if not _FILE_NAME.fullmatch(name):
+                raise InvalidInput(
+                    f"a file's name must be 1 to 100 letters, digits and any of `_ . -`, not beginning with a dot or "
+                    f"hyphen, got {name[:100]!r}"
+                )
             size = self._artifacts.size(file.digest)
             if size is None:
                 raise InvalidInput(

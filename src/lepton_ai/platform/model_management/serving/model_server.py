@@ -26,6 +26,7 @@ from lepton_ai.platform.model_management.serving.engine import Engine
 from lepton_ai.platform.model_management.serving.listener import address_of, listening_socket
 from lepton_ai.platform.model_management.serving.request_log import RequestLog, line_writer
 from lepton_ai.platform.model_management.serving.served_model import ServedModel
+from lepton_ai.platform.model_management.serving.whole_answers import WholeAnswers
 from lepton_ai.platform.model_management.serving.worker import ModelWorker
 
 # Longer than a gateway keeps an idle connection, so that it is never this side that closes one about to be used.
@@ -110,7 +111,7 @@ def _serve(served: ServedModel, worker: ModelWorker, bound: socket.socket, *, gr
     )
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=WholeAnswers,
         ws="none",
         lifespan="off",
         interface="asgi3",
