@@ -29,9 +29,9 @@ def measure() -> dict[str, object]:
         seconds = []
         for _ in range(3):
             began = time.perf_counter()
-            server = start_server(settings)
+            start_server(settings)
             seconds.append(time.perf_counter() - began)
-            with Cloud(server.workspace_url, data_dir=settings.data_dir) as cloud:
+            with Cloud(data_dir=settings.data_dir) as cloud:
                 cloud.ping()
             stop_server(settings)
         results["server ready s"] = median(seconds)
