@@ -129,7 +129,15 @@ def test_names_of_this_machine_are_good_hosts(lab: CloudLab, host: str) -> None:
 
 def test_requests_from_pages_of_other_sites_are_refused(lab: CloudLab) -> None:
     url = "/api/v2/workspaces/default/models"
-    assert_error(fetch(lab.port, url, {**lab.bearer, "origin": "http://evil.example"}), 403)
+    for origin in (
+        "http://evil.example",
+        "https://evil.example:1",
+        "http://[",
+        "evil",
+        "file://",
+        "http://127.0.0.1@x",
+    ):
+        assert_error(fetch(lab.port, url, {**lab.bearer, "origin": origin}), 403)
     assert fetch(lab.port, url, {**lab.bearer, "origin": f"http://127.0.0.1:{lab.port}"}).status == 200
     preflight = {"origin": "http://evil.example", "access-control-request-method": "POST"}
     answer = fetch(lab.port, url, preflight, "OPTIONS")

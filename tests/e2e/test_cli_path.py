@@ -27,13 +27,13 @@ def artifact(lab: CloudLab) -> Path:
 def pushed(lab: CloudLab, artifact: Path) -> Iterator[str]:
     """The model `images` with two versions."""
     for message in ("the first", "the second"):
-        result = lab.lepton("model", "push", str(artifact), "images", "--message", message)
+        result = lab.shell("model", "push", str(artifact), "images", "--message", message)
         assert result.returncode == 0
         assert result.stdout == ""
     assert result.stderr == "Registered images:2\n"
     yield "images"
     lab.ok("model", "remove", "images", "--all")
-    assert lab.lepton("model", "show", "images").returncode == 3
+    assert lab.shell("model", "show", "images").returncode == 3
 
 
 def test_pushed_model_is_listed_and_shown(lab: CloudLab, pushed: str) -> None:
@@ -54,7 +54,7 @@ def test_pushed_model_is_listed_and_shown(lab: CloudLab, pushed: str) -> None:
 
 
 def test_alias_is_moved_and_its_history_shown(lab: CloudLab, pushed: str) -> None:
-    result = lab.lepton("model", "alias", pushed, "live", "2", "--reason", "a try")
+    result = lab.shell("model", "alias", pushed, "live", "2", "--reason", "a try")
     assert result.stderr == "images@live is now images:2\n"
     assert lab.ok_json("model", "show", "images@live")["version"] == 2
     moves = lab.ok_json("model", "alias", pushed)
@@ -81,7 +81,7 @@ def test_endpoint_from_deploy_to_remove(lab: CloudLab, pushed: str) -> None:
     assert deployed.returncode == 0
     assert deployed.stdout == f"http://127.0.0.1:{lab.endpoints_port}/default/pictures/\n"
     assert "Endpoint pictures is Ready: All replicas answer." in deployed.stderr
-    assert lab.lepton("deploy", "images", "--name", "pictures").returncode == 1  # the name is taken
+    assert lab.shell("deploy", "images", "--name", "pictures").returncode == 1  # the name is taken
 
     rows = lab.ok("endpoint", "list").splitlines()
     assert next(row for row in rows if row.startswith("pictures")).split()[1:4] == ["Ready", "1/1", "images:1"]
@@ -96,11 +96,11 @@ def test_endpoint_from_deploy_to_remove(lab: CloudLab, pushed: str) -> None:
     assert answer["outputs"][0]["label"] == "dark"
     expected = onnx_models.image_answer(0.0)
     assert answer["outputs"][0]["probabilities"] == pytest.approx(expected.tolist(), abs=1e-6)
-    wrong = lab.lepton("endpoint", "predict", "pictures", "[[1, 2]]")
+    wrong = lab.shell("endpoint", "predict", "pictures", "[[1, 2]]")
     assert wrong.returncode == 1
     assert "must have shape (batch, 28, 28, 1), got (1, 2)" in wrong.stderr
 
-    updated = lab.lepton("endpoint", "update", "pictures", "--model", "images:2")
+    updated = lab.shell("endpoint", "update", "pictures", "--model", "images:2")
     assert updated.returncode == 0
     answer = json.loads(lab.ok("endpoint", "predict", "pictures", "--json", json.dumps(BRIGHT)))
     assert (answer["version"], answer["outputs"][0]["label"]) == ("2", "bright")
@@ -116,17 +116,17 @@ def test_endpoint_from_deploy_to_remove(lab: CloudLab, pushed: str) -> None:
     lab.wait_until_settled("pictures", replicas=1)
     lab.ok("endpoint", "stop", "pictures")
     lab.wait_until("pictures", "Stopped")
-    stopped = lab.lepton("endpoint", "predict", "pictures", json.dumps(DARK))
+    stopped = lab.shell("endpoint", "predict", "pictures", json.dumps(DARK))
     assert stopped.returncode == 1
     assert stopped.stderr.startswith("error: ")
     lab.ok("endpoint", "update", "pictures", "--min-replicas", "1")
     assert "dark" in lab.ok("endpoint", "predict", "pictures", json.dumps(DARK))
 
-    in_use = lab.lepton("model", "remove", "images:2")
+    in_use = lab.shell("model", "remove", "images:2")
     assert in_use.returncode == 1
     assert "is served by endpoint 'pictures'" in in_use.stderr
-    assert lab.lepton("endpoint", "remove", "pictures").stderr == "Endpoint pictures is gone.\n"
-    assert lab.lepton("endpoint", "show", "pictures").returncode == 3
+    assert lab.shell("endpoint", "remove", "pictures").stderr == "Endpoint pictures is gone.\n"
+    assert lab.shell("endpoint", "show", "pictures").returncode == 3
     assert all("pictures" not in " ".join(process.argv) for process in lab.census("replica"))
 
 
@@ -142,11 +142,11 @@ def test_status_and_whoami_tell_where_and_who(lab: CloudLab) -> None:
 
 def test_login_is_remembered_and_forgotten(lab: CloudLab) -> None:
     elsewhere = {"LEPTON_DATA_DIR": "", "LEPTON_PORT": "1"}
-    assert lab.lepton("model", "list", **elsewhere).returncode == 1
+    assert lab.shell("model", "list", **elsewhere).returncode == 1
     url = f"http://127.0.0.1:{lab.port}/api/v2/workspaces/default"
-    denied = lab.lepton("login", "-u", url, "-c", "default:wrong", **elsewhere)
+    denied = lab.shell("login", "-u", url, "-c", "default:wrong", **elsewhere)
     assert denied.returncode == 4
     lab.ok("login", "-u", url, "-c", f"default:{lab.token}", **elsewhere)
     assert "numbers" in lab.ok("model", "list", **elsewhere)
     lab.ok("logout", **elsewhere)
-    assert lab.lepton("model", "list", **elsewhere).returncode == 1
+    assert lab.shell("model", "list", **elsewhere).returncode == 1

@@ -3,54 +3,88 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
-from cloud_lab import GATEWAYS, LEPTON, CloudLab, cloud_lab, repetitions
+from cloud_lab import LEPTON, CloudLab, cloud_lab, repetitions
 from lepton_ai.infrastructure.compute.supervisor import identity_of
 from load_generator import Load
 from waiting import wait_until
 
+SECRETS = {"AWS_SECRET_ACCESS_KEY": "s3cret", "LEPTON_WORKSPACE_TOKEN": "t0ken", "MY_PASSWORD": "pa55"}
 
-def test_down_leaves_no_process_and_no_socket_and_up_brings_everything_back() -> None:
-    with cloud_lab() as lab:
+
+@pytest.fixture(scope="module")
+def down_lab() -> Iterator[CloudLab]:
+    """A cloud with endpoint `numbers` of two replicas, that tests stop as they like."""
+    with cloud_lab(start=False) as lab:
+        lab.up(**SECRETS)
         lab.deploy(min_replicas=2)
-        assert lab.lepton("down").stderr == "Stopped.\n"
-        assert_nothing_is_left(lab)
-        assert "Nothing runs" in lab.lepton("down").stderr
-        lab.up()
-        lab.wait_until_settled()
-        assert lab.ok_json("endpoint", "predict", "numbers", "[[1, 2, 3, 4]]")["outputs"] == [30.5]
+        lab.ok("down")
+        yield lab
 
 
-@pytest.mark.parametrize("gateway", GATEWAYS[: repetitions(1, 2)])
-def test_kept_workloads_answer_while_no_server_runs_and_are_adopted_by_the_next(gateway: str) -> None:
-    with cloud_lab(gateway) as lab:
-        lab.deploy(min_replicas=2)
-        workers = lab.pids("replica", "gateway", "supervisor")
-        with Load(lab) as load:
-            for _ in range(repetitions(1, 5)):
-                assert "run on" in lab.lepton("down", "--keep-workloads").stderr
-                assert lab.server() is None
-                assert lab.pids() == workers
-                load.more(50)
-                lab.up()
-                lab.wait_until_settled()
-                assert lab.pids("replica", "gateway", "supervisor") == workers
-        assert not load.failures
+@pytest.fixture
+def cloud(down_lab: CloudLab) -> CloudLab:
+    """The same, up and ready."""
+    down_lab.up(**SECRETS)
+    down_lab.wait_until_settled()
+    return down_lab
 
 
-def test_down_after_a_kill_sweeps_what_was_left() -> None:
-    with cloud_lab() as lab:
-        lab.deploy(min_replicas=2)
-        lab.kill_server()
-        workers = lab.pids()
-        assert len(lab.census("replica")) == 2
-        lab.ok("down", "--keep-workloads")
-        assert lab.pids() == workers
-        assert lab.lepton("down").stderr == "Stopped.\n"
-        assert_nothing_is_left(lab)
+def test_down_leaves_no_process_and_no_socket(cloud: CloudLab) -> None:
+    assert cloud.ok_json("endpoint", "predict", "numbers", "[[1, 2, 3, 4]]")["outputs"] == [30.5]
+    assert cloud.lepton("down").stderr == "Stopped.\n"
+    assert_nothing_is_left(cloud)
+    assert "Nothing runs" in cloud.shell("down").stderr
+
+
+def test_workloads_that_are_kept_answer_while_no_server_runs_and_are_adopted_by_the_next(cloud: CloudLab) -> None:
+    workers = cloud.pids("replica", "gateway", "supervisor")
+    with Load(cloud) as load:
+        for _ in range(repetitions(1, 5)):
+            assert "run on" in cloud.shell("down", "--keep-workloads").stderr
+            assert cloud.server() is None
+            assert cloud.pids() == workers
+            load.more(50)
+            cloud.up()
+            cloud.wait_until_settled()
+            assert cloud.pids("replica", "gateway", "supervisor") == workers
+    assert not load.failures
+    cloud.ok("down")
+
+
+def test_down_after_a_kill_sweeps_what_was_left(cloud: CloudLab) -> None:
+    cloud.kill_server()
+    workers = cloud.pids()
+    assert len(cloud.census("replica")) == 2
+    cloud.ok("down", "--keep-workloads")
+    assert cloud.pids() == workers
+    assert cloud.shell("down").stderr == "Stopped.\n"
+    assert_nothing_is_left(cloud)
+    with closing(sqlite3.connect(cloud.folders.database)) as database:
+        assert database.execute("SELECT DISTINCT status FROM replicas").fetchall() == [("Stopped",)]
+        assert database.execute("SELECT status FROM endpoints").fetchall() == [("Not Ready",)]
+
+
+def test_worker_gets_nothing_of_the_servers_environment(cloud: CloudLab) -> None:
+    workers = cloud.census("replica", "gateway", "supervisor")
+    assert len(workers) >= 6
+    for worker in workers:
+        words = Path(f"/proc/{worker.pid}/environ").read_text().split("\0")
+        environment = dict(word.split("=", 1) for word in words if word)
+        assert not environment.keys() & SECRETS.keys(), worker
+        assert cloud.token not in environment.values()
+        assert not any(secret in word for secret in SECRETS.values() for word in (*words, *worker.argv))
+        if worker.kind == "replica":
+            assert environment["HOME"].startswith(str(cloud.folders.workers))
+            assert environment["LEPTON_DEPLOYMENT_NAME"] == "numbers"
+    cloud.ok("down")
 
 
 def test_ctrl_c_on_a_cloud_in_the_foreground_stops_everything() -> None:
@@ -68,25 +102,6 @@ def test_ctrl_c_on_a_cloud_in_the_foreground_stops_everything() -> None:
         assert process.wait(60) == 0
         assert errors.read_text().endswith("Stopping …\n")
         assert_nothing_is_left(lab)
-
-
-def test_worker_gets_nothing_of_the_servers_environment() -> None:
-    secrets = {"AWS_SECRET_ACCESS_KEY": "s3cret", "LEPTON_WORKSPACE_TOKEN": "t0ken", "MY_PASSWORD": "pa55"}
-    with cloud_lab(start=False) as lab:
-        lab.up(**secrets)
-        lab.deploy(min_replicas=1)
-        workers = lab.census("replica", "gateway", "supervisor")
-        assert len(workers) >= 4
-        for worker in workers:
-            with open(f"/proc/{worker.pid}/environ", "rb") as file:
-                words = file.read().decode().split("\0")
-            environment = dict(word.split("=", 1) for word in words if word)
-            assert not environment.keys() & secrets.keys(), worker
-            assert lab.token not in environment.values()
-            assert not any(secret in word for secret in secrets.values() for word in (*words, *worker.argv))
-            if worker.kind == "replica":
-                assert environment["HOME"].startswith(str(lab.folders.workers))
-                assert environment["LEPTON_DEPLOYMENT_NAME"] == "numbers"
 
 
 def assert_nothing_is_left(lab: CloudLab) -> None:

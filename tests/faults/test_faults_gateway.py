@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from cloud_lab import GATEWAYS, CloudLab, cloud_lab, repetitions, waited_for_a_core_s
+from cloud_lab import GATEWAYS, CloudLab, repetitions, waited_for_a_core_s
 from load_generator import Load
 from waiting import wait_until
 
@@ -14,28 +14,27 @@ KILLS = repetitions(1, 20)
 BACK_BOUND_S = 2.0
 
 
-@pytest.mark.parametrize("gateway", GATEWAYS)
-def test_killed_gateway_is_back_within_two_seconds_and_no_replica_notices(gateway: str) -> None:
-    with cloud_lab(gateway) as lab:
-        lab.deploy(min_replicas=2)
-        replicas = lab.pids("replica")
-        outages_s = []
-        for _ in range(KILLS):
-            # Others use this machine too: what was slow once is measured once more.
+@pytest.mark.parametrize("lab", GATEWAYS, indirect=True)
+def test_killed_gateway_is_back_within_two_seconds_and_no_replica_notices(lab: CloudLab) -> None:
+    lab.wait_until_settled()
+    replicas = lab.pids("replica")
+    outages_s = []
+    for _ in range(KILLS):
+        # Others use this machine too: what was slow once is measured once more.
+        outage_s = kill_the_gateway(lab)
+        if outage_s > BACK_BOUND_S:
             outage_s = kill_the_gateway(lab)
-            if outage_s > BACK_BOUND_S:
-                outage_s = kill_the_gateway(lab)
-            assert outage_s <= BACK_BOUND_S
-            outages_s.append(outage_s)
-            assert lab.pids("replica") == replicas
-        assert lab.endpoint_status()["reason"] == "all_ready"
-        print(f"{gateway}: {KILLS} kills, longest outage {max(outages_s):.2f} s, 0 replicas restarted")
+        assert outage_s <= BACK_BOUND_S
+        outages_s.append(outage_s)
+        assert lab.pids("replica") == replicas
+    assert lab.endpoint_status()["reason"] == "all_ready"
+    print(f"{KILLS} kills, longest outage {max(outages_s):.2f} s, 0 replicas restarted")
 
 
 def kill_the_gateway(lab: CloudLab) -> float:
     """Kill the gateway under load; returns how long requests failed, time spent waiting for a core excepted."""
     with Load(lab) as load:
-        load.more(50)
+        load.more(300)  # it runs well again, so its next end is not one of a row
         before = lab.pids("gateway")
         assert not load.failures
         killed_s = time.monotonic()

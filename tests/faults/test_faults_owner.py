@@ -5,29 +5,32 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from cloud_lab import LEPTON, CloudLab, cloud_lab, repetitions
+import pytest
+
+from cloud_lab import GATEWAYS, LEPTON, CloudLab, cloud_lab, repetitions
 
 SECOND_BOUND_S = 2.0
 PORT_BOUND_S = 3.0
 
 
-def test_second_server_on_a_folder_ends_soon_and_names_the_first() -> None:
-    with cloud_lab() as lab:
-        first = lab.server()
-        assert first is not None
-        everything = lab.pids()
-        for words in (["up"], ["up", "--detach"]):
+@pytest.mark.parametrize("lab", GATEWAYS[:1], indirect=True)
+def test_second_server_on_a_folder_ends_soon_and_names_the_first(lab: CloudLab) -> None:
+    lab.wait_until_settled()
+    first = lab.server()
+    assert first is not None
+    everything = lab.pids()
+    for words in (["up"], ["up", "--detach"]):
+        result, took_s = lab.timed(*words)
+        if took_s > SECOND_BOUND_S:  # others use this machine too
             result, took_s = lab.timed(*words)
-            if took_s > SECOND_BOUND_S:  # others use this machine too
-                result, took_s = lab.timed(*words)
-            assert took_s <= SECOND_BOUND_S
-            assert result.returncode == 1
-            assert one_error(result)
-            assert f"process {first.pid}" in result.stderr
-            assert str(lab.data_dir) in result.stderr
-            assert lab.pids() == everything
-            print(f"`lepton {' '.join(words)}` on a folder in use ended after {took_s:.2f} s")
-        assert lab.api("GET", "/status").status == 200
+        assert took_s <= SECOND_BOUND_S
+        assert result.returncode == 1
+        assert one_error(result)
+        assert f"process {first.pid}" in result.stderr
+        assert str(lab.data_dir) in result.stderr
+        assert lab.pids() == everything
+        print(f"`lepton {' '.join(words)}` on a folder in use ended after {took_s:.2f} s")
+    assert lab.api("GET", "/status").status == 200
 
 
 def test_of_two_servers_started_at_once_one_wins() -> None:
@@ -47,7 +50,7 @@ def test_of_two_servers_started_at_once_one_wins() -> None:
 
 
 def test_taken_port_is_told_in_one_line_and_nothing_is_left_behind() -> None:
-    with cloud_lab(start=False) as lab:
+    with cloud_lab(start=False, timed=True) as lab:
         with listening(lab.port):
             assert_port_refused(lab, lab.port, lab.lepton("up", "--detach"))
         with listening(lab.endpoints_port):

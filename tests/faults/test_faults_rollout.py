@@ -1,10 +1,8 @@
 """New versions, restarts, more and fewer replicas under load: no request fails, and a bad version changes nothing."""
 
-from collections.abc import Iterator
-
 import pytest
 
-from cloud_lab import FULL, GATEWAYS, CloudLab, cloud_lab, repetitions
+from cloud_lab import FULL, GATEWAYS, CloudLab, repetitions
 from lepton_ai.sdk.endpoints import Endpoint
 from load_generator import Load
 from waiting import wait_until
@@ -12,16 +10,12 @@ from waiting import wait_until
 UPDATES = repetitions(1, 5)
 
 
-@pytest.fixture(scope="module", params=GATEWAYS if FULL else GATEWAYS[:1])
-def lab(request: pytest.FixtureRequest) -> Iterator[CloudLab]:
-    """A cloud with an endpoint of two replicas."""
-    with cloud_lab(request.param) as lab:
-        lab.deploy(min_replicas=2)
-        yield lab
+pytestmark = pytest.mark.parametrize("lab", GATEWAYS if FULL else GATEWAYS[:1], indirect=True)
 
 
 def test_new_versions_are_rolled_out_without_a_failed_request(lab: CloudLab) -> None:
     with lab.cloud() as cloud, Load(lab, per_second=100) as load:
+        lab.wait_until_settled()
         endpoint = cloud.endpoints.get("numbers")
         for _ in range(UPDATES):
             before = lab.pids("replica")
@@ -60,7 +54,7 @@ def test_number_of_replicas_changes_without_a_failed_request(lab: CloudLab) -> N
 
 def test_bad_version_never_takes_the_place_of_the_good_one(lab: CloudLab) -> None:
     broken = lab.root / "broken"
-    broken.mkdir()
+    broken.mkdir(exist_ok=True)
     (broken / "model.onnx").write_bytes(b"this is no model")
     (broken / "signature.json").write_bytes((lab.artifact() / "signature.json").read_bytes())
     with lab.cloud() as cloud, Load(lab, per_second=100) as load:

@@ -72,8 +72,7 @@ def test_every_failpoint_of_the_code_stands_in_the_table() -> None:
 
 def test_server_killed_at_named_points_loses_no_acknowledged_write() -> None:
     ready_s = []
-    with cloud_lab(start=False) as lab:
-        lab.up()
+    with cloud_lab(timed=True) as lab:
         lab.deploy("live", min_replicas=1)
         with Ledger(lab) as ledger:
             for number, point in enumerate(CHOSEN, start=1):

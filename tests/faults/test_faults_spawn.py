@@ -6,7 +6,7 @@ from waiting import wait_until
 POINTS = ("worker.after_spawn", "endpoints.before_apply", "worker.before_spawn", "endpoints.before_act")
 """Just after a process was started; then before that is written down; just before it is started; decided only."""
 
-CRASHES = repetitions(2, 40)
+CRASHES = repetitions(1, 40)
 
 
 def test_worker_that_nobody_wrote_down_is_found_and_never_doubled() -> None:

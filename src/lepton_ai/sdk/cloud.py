@@ -113,11 +113,11 @@ class Cloud:
             raise Unauthenticated(
                 f"there is no token for {self.address.url}", hint="`lepton login` stores one; `lepton up` makes one."
             )
-        return WorkspaceName.model_validate(self._connection.get(""))
+        return self._connection.read(WorkspaceName, "")
 
     def status(self) -> ServerStatus:
         """How the cloud is: its gateway, its addresses, and how much runs."""
-        return ServerStatus.model_validate(self._connection.get("/status"))
+        return self._connection.read(ServerStatus, "/status")
 
     def push(
         self, model: "Model", name: str, *, message: str = "", progress: Callable[[int], object] = int

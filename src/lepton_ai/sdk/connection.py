@@ -5,13 +5,16 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 import httpx2
 import orjson
+from pydantic import BaseModel, ValidationError
 
 from lepton_ai.core.errors import DeadlineExceeded, LeptonError, Unavailable, error_class
+
+Shape = TypeVar("Shape", bound=BaseModel)
 
 _RETRIED = (502, 503, 504)
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -49,6 +52,17 @@ class Connection:
     def close(self) -> None:
         """Close it."""
         self._client.close()
+
+    def read(self, kind: type[Shape], path: str) -> Shape:
+        """Read one thing of a shape."""
+        return parsed(kind, self.get(path), self.url)
+
+    def read_list(self, kind: type[Shape], path: str) -> list[Shape]:
+        """Read a list of things of a shape."""
+        answer = self.get(path)
+        if not isinstance(answer, list):
+            raise not_lepton(self.url)
+        return [parsed(kind, item, self.url) for item in answer]
 
     def get(self, path: str, **query: Any) -> Any:
         """Read a JSON value."""
@@ -118,12 +132,12 @@ class Connection:
         response = self._send(
             lambda: self._client.request(method, self.url + path, content=content, headers=sent, params=params)
         )
+        if response.status_code >= 300:  # to a page to log in at, perhaps
+            raise not_lepton(self.url)
         try:
             return orjson.loads(response.content) if response.content else None
         except ValueError as error:
-            raise Unavailable(
-                f"{self.url} answers, but not as a Lepton server does", hint="Check the address: lepton whoami"
-            ) from error
+            raise not_lepton(self.url) from error
 
     def _send(self, send: Callable[[], httpx2.Response]) -> httpx2.Response:
         """Send, and again while the server is not there: everything sent this way may be repeated."""
@@ -155,13 +169,32 @@ class Connection:
         if not isinstance(problem, dict):
             problem = {}
         kind = error_class(str(problem.get("code", "")), response.status_code)
-        message = problem.get("detail") or problem.get("message") or f"{self.url} answered {response.status_code}"
+        told = [problem.get(key) for key in ("detail", "message")]
         raise kind(
-            str(message),
+            next(
+                (text for text in told if isinstance(text, str) and text), f"{self.url} answered {response.status_code}"
+            ),
             hint=problem.get("hint"),
             errors=problem.get("errors") or (),
             request_id=problem.get("request_id") or response.headers.get("x-request-id"),
         )
+
+
+def parsed(kind: type[Shape], answer: Any, url: str) -> Shape:
+    """An answer in the shape that it must have.
+
+    Raises:
+        Unavailable: It does not have it: whatever answered is no Lepton server, or one of another version.
+    """
+    try:
+        return kind.model_validate(answer)
+    except ValidationError as error:
+        raise not_lepton(url) from error
+
+
+def not_lepton(url: str) -> Unavailable:
+    """The error for an answer that no Lepton server gives."""
+    return Unavailable(f"{url} answers, but not as a Lepton server does", hint="Check the address: lepton whoami")
 
 
 @contextmanager

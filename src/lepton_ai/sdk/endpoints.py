@@ -1,7 +1,7 @@
 """Endpoints from Python: make them, ask them, change them, remove them."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lepton_ai.core.errors import Conflict, DeadlineExceeded, InvalidInput, NotFound, Unavailable
 from lepton_ai.core.names import check_name
 from lepton_ai.platform.model_management.registry.records import ModelReference
-from lepton_ai.sdk.connection import Connection
+from lepton_ai.sdk.connection import Connection, not_lepton, parsed
 from lepton_ai.server.schemas.endpoints import Deployment, EventItem, ReplicaItem
 
 _POLL_S = 0.1
@@ -74,7 +74,7 @@ class Endpoint:
 
     def refresh(self) -> Self:
         """Ask the server where it stands."""
-        self.details = Deployment.model_validate(self._connection.get(f"/deployments/{self.name}"))
+        self.details = self._connection.read(Deployment, f"/deployments/{self.name}")
         return self
 
     def wait(self, timeout_s: float = 120.0, *, told: Callable[[str], object] = str) -> Self:
@@ -124,7 +124,10 @@ class Endpoint:
         if self._asked is None:
             self._asked = self._connect(self.url)
         answer = self._asked.post("/predict", {"inputs": _plain(inputs)})
-        return Prediction(answer["outputs"], answer["model"], answer["version"])
+        try:
+            return Prediction(answer["outputs"], answer["model"], answer["version"])
+        except (KeyError, TypeError) as error:
+            raise not_lepton(self.url) from error
 
     def update(
         self, *, model: str | None = None, min_replicas: int | None = None, timeout_s: int | None = None
@@ -143,7 +146,8 @@ class Endpoint:
             spec["resource_requirement"] = {"min_replicas": min_replicas}
         if timeout_s is not None:
             spec["timeout_s"] = timeout_s
-        self.details = Deployment.model_validate(self._connection.patch(f"/deployments/{self.name}", {"spec": spec}))
+        changed = self._connection.patch(f"/deployments/{self.name}", {"spec": spec})
+        self.details = parsed(Deployment, changed, self._connection.url)
         return self
 
     def stop(self) -> Self:
@@ -152,7 +156,8 @@ class Endpoint:
 
     def restart(self) -> Self:
         """Replace every replica by a fresh one, without a failed request."""
-        self.details = Deployment.model_validate(self._connection.put(f"/deployments/{self.name}/restart"))
+        changed = self._connection.put(f"/deployments/{self.name}/restart")
+        self.details = parsed(Deployment, changed, self._connection.url)
         return self
 
     def remove(self, *, wait: bool = True, timeout_s: float = 60.0) -> None:
@@ -170,11 +175,11 @@ class Endpoint:
 
     def replicas(self) -> Sequence[ReplicaItem]:
         """Its replicas, those that ended lately included."""
-        return [ReplicaItem.model_validate(item) for item in self._connection.get(f"/deployments/{self.name}/replicas")]
+        return self._connection.read_list(ReplicaItem, f"/deployments/{self.name}/replicas")
 
     def events(self) -> Sequence[EventItem]:
         """What happened to it, oldest first."""
-        return [EventItem.model_validate(item) for item in self._connection.get(f"/deployments/{self.name}/events")]
+        return self._connection.read_list(EventItem, f"/deployments/{self.name}/events")
 
     @contextmanager
     def logs(self, replica_id: str, *, follow: bool = False) -> Iterator[Iterator[bytes]]:
@@ -193,7 +198,7 @@ class Endpoints:
 
     def list(self) -> Sequence[Endpoint]:
         """All endpoints, by name."""
-        return [self._endpoint(item) for item in self._connection.get("/deployments")]
+        return [self._endpoint(found) for found in self._connection.read_list(Deployment, "/deployments")]
 
     def get(self, name: str) -> Endpoint:
         """One endpoint.
@@ -201,7 +206,7 @@ class Endpoints:
         Raises:
             NotFound: There is none of this name.
         """
-        return self._endpoint(self._connection.get(f"/deployments/{check_name('endpoint', name)}"))
+        return self._endpoint(self._connection.read(Deployment, f"/deployments/{check_name('endpoint', name)}"))
 
     def create(self, name: str, model: str, *, min_replicas: int = 1, timeout_s: int = 300) -> Endpoint:
         """Make an endpoint. Returns at once; `wait` tells when it is ready.
@@ -218,10 +223,11 @@ class Endpoints:
                 "timeout_s": timeout_s,
             },
         }
-        return self._endpoint(self._connection.create("/deployments", body))
+        made = self._connection.create("/deployments", body)
+        return self._endpoint(parsed(Deployment, made, self._connection.url))
 
-    def _endpoint(self, item: Mapping[str, Any]) -> Endpoint:
-        return Endpoint(self._connection, self._connect, Deployment.model_validate(item))
+    def _endpoint(self, found: Deployment) -> Endpoint:
+        return Endpoint(self._connection, self._connect, found)
 
 
 def _model_field(reference: str) -> dict[str, Any]:

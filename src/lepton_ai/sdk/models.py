@@ -12,8 +12,8 @@ import orjson
 from lepton_ai.core.errors import InvalidInput, NotFound
 from lepton_ai.core.files import atomic_file
 from lepton_ai.platform.model_management.registry.records import REQUIRED_FILES, ModelReference
-from lepton_ai.sdk.connection import Connection
-from lepton_ai.server.schemas.models import ModelDetails, ModelItem, Version
+from lepton_ai.sdk.connection import Connection, parsed
+from lepton_ai.server.schemas.models import ModelDetails, ModelItem, Removed, Version
 
 _CHUNK_BYTES = 1 << 20
 
@@ -49,7 +49,7 @@ class Models:
 
     def list(self) -> Sequence[ModelItem]:
         """All models."""
-        return [ModelItem.model_validate(item) for item in self._connection.get("/models")]
+        return self._connection.read_list(ModelItem, "/models")
 
     def get(self, name: str) -> ModelDetails:
         """One model with its versions, aliases and their history.
@@ -57,7 +57,7 @@ class Models:
         Raises:
             NotFound: There is none of this name.
         """
-        return ModelDetails.model_validate(self._connection.get(f"/models/{_name(name)}"))
+        return self._connection.read(ModelDetails, f"/models/{_name(name)}")
 
     def version(self, reference: str) -> ModelVersion:
         """One version, as `digits:3`, `digits@champion`, or `digits` for the champion.
@@ -65,9 +65,9 @@ class Models:
         Raises:
             NotFound: There is no such model, version or alias.
         """
-        parsed = ModelReference.parse(reference)
-        which = parsed.version if parsed.version is not None else parsed.alias
-        return _version(self._connection.get(f"/models/{parsed.name}/versions/{which}"))
+        named = ModelReference.parse(reference)
+        which = named.version if named.version is not None else named.alias
+        return _version(self._connection.read(Version, f"/models/{named.name}/versions/{which}"))
 
     def push_folder(
         self,
@@ -111,7 +111,8 @@ class Models:
             "lineage": {"data": _read_json(files["data.json"])} if "data.json" in files else {},
             "message": message,
         }
-        return _version(self._connection.create(f"/models/{name}/versions", body))
+        made = self._connection.create(f"/models/{name}/versions", body)
+        return _version(parsed(Version, made, self._connection.url))
 
     def download(self, reference: str, folder: Path) -> ModelVersion:
         """Fetch a version's files into a folder, each checked against its digest.
@@ -160,11 +161,10 @@ class Models:
             Conflict: An endpoint serves it, or an alias points to it.
         """
         path = f"/models/{_name(name)}" + (f"/versions/{version}" if version is not None else "")
-        return int(self._connection.delete(path)["removed"])
+        return parsed(Removed, self._connection.delete(path), self._connection.url).removed
 
 
-def _version(item: Any) -> ModelVersion:
-    details = Version.model_validate(item)
+def _version(details: Version) -> ModelVersion:
     return ModelVersion(details.name, details.version, details)
 
 

@@ -25,7 +25,7 @@ from lepton_ai.core.log import log, log_to
 from lepton_ai.core.settings import Settings, load_settings
 from lepton_ai.infrastructure.compute.supervisor import identity_of
 from lepton_ai.server.app import create_app
-from lepton_ai.server.control_plane import DEFAULT_WORKSPACE, ControlPlane, stop_all_workers
+from lepton_ai.server.control_plane import DEFAULT_WORKSPACE, ControlPlane, record_stop, stop_all_workers
 from lepton_ai.server.routes.endpoints import endpoints_url
 
 KEEP_WORKLOADS = signal.SIGUSR1
@@ -71,6 +71,7 @@ def _serve(settings: Settings, folders: DataFolder, foreground: bool) -> int:
             log_level="warning",
             access_log=False,
             server_header=False,
+            proxy_headers=False,
             timeout_graceful_shutdown=5,
         )
         server = _Server(config)
@@ -149,13 +150,15 @@ def _sweep(settings: Settings) -> int:
     """Stop every worker that a server which is gone left running."""
     from importlib import import_module
 
+    folders = DataFolder(settings.data_dir)
     driver = import_module(f"lepton_ai.infrastructure.compute.drivers.{settings.executor}")
-    executor = driver.open_driver(DataFolder(settings.data_dir), os.environ, settings.worker_env)
+    executor = driver.open_driver(folders, os.environ, settings.worker_env)
     stopped = len(executor.adopt())
     stop_all_workers(executor, SystemClock())
     executor.close()
-    DataFolder(settings.data_dir).server_record.unlink(missing_ok=True)
-    remove_socket_folder(settings.data_dir)
+    record_stop(folders)
+    folders.server_record.unlink(missing_ok=True)
+    remove_socket_folder(folders.root)
     log("info", "swept", stopped=stopped)
     return 0
 

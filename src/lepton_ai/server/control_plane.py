@@ -209,6 +209,17 @@ def route_table(settings: Settings, control_socket: str, database: Database, acc
     )
 
 
+def record_stop(folders: DataFolder) -> None:
+    """Write down that nothing runs any more, where a server was killed before it could."""
+    database = Database.open(folders.database)
+    try:
+        migrate(database)
+        now_ms = SystemClock().now_ms()
+        database.write(lambda connection: endpoint_store.all_replicas_stopped(connection, now_ms))
+    finally:
+        database.close()
+
+
 def stop_all_workers(executor: Executor, clock: Clock, timeout_s: float = 30.0) -> None:
     """Stop every worker of an installation: the gateway last, so that requests on the way are answered."""
     workers = executor.adopt()

@@ -19,6 +19,8 @@ _PAUSE_S = 0.5
 _APPLY_PAUSE_S = 0.02
 _START_TIMEOUT_S = 20.0
 _LONGEST_RESTART_PAUSE_S = 5.0
+_HEALTHY_AFTER_S = 1.0
+"""How long a gateway must have run for its next end to count as the first one."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ class GatewayKeeper:
         self._applied: RouteTable | None = None
         self._restart_pause_s = 0.0
         self._restart_at_s = 0.0
+        self._restarted_at_s = 0.0
         self._hinted = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="gateway-keeper", daemon=True)
@@ -141,12 +144,15 @@ class GatewayKeeper:
                 pause_s = _PAUSE_S
 
     def _keep_running(self) -> None:
-        if self._worker_id is not None and not self._executor.observe(self._worker_id).is_over:
-            return
         now_s = self._clock.monotonic_s()
+        if self._worker_id is not None and not self._executor.observe(self._worker_id).is_over:
+            if self._restart_pause_s and now_s >= self._restarted_at_s + _HEALTHY_AFTER_S and self._driver.is_ready():
+                self._restart_pause_s = self._restart_at_s = 0.0
+            return
         if now_s < self._restart_at_s:
             return
         self._restart_pause_s = min(_LONGEST_RESTART_PAUSE_S, max(0.1, 2 * self._restart_pause_s))
+        self._restarted_at_s = now_s
         self._restart_at_s = now_s + self._restart_pause_s
         if self._worker_id is not None:
             self._executor.release(self._worker_id)
@@ -167,7 +173,6 @@ class GatewayKeeper:
         if self._driver.applied_version() != self._version:
             return False
         self._applied = self._written
-        self._restart_pause_s = 0.0
         self._routed_changed()
         return True
 
