@@ -171,24 +171,25 @@ def test_a_whole_model_goes_with_its_aliases_but_not_its_history(lab: Lab) -> No
 
 
 def test_the_same_request_sent_twice_makes_one_version(lab: Lab) -> None:
-    first = lab.register(once=Once("key-1", {"name": "m"}))
-    again = lab.register(once=Once("key-1", {"name": "m"}))
+    first = lab.register(once=Once("key-1", b"m"))
+    again = lab.register(once=Once("key-1", b"m"))
     assert again == first
     assert len(lab.registry.details("default", "m").versions) == 1
 
 
 def test_a_key_cannot_be_used_for_another_request(lab: Lab) -> None:
-    lab.register(once=Once("key-1", {"name": "m"}))
+    lab.register(once=Once("key-1", b"m"))
     with pytest.raises(InvalidInput, match="another request"):
-        lab.register(once=Once("key-1", {"name": "other"}))
+        lab.register(once=Once("key-1", b"other"))
 
 
 def test_old_keys_are_forgotten_in_time(lab: Lab) -> None:
-    request = next({"n": n} for n in range(10_000) if Once("k", {"n": n})._fingerprint.startswith("00"))
-    lab.register(once=Once("old", {"name": "m"}))
+    requests = (str(number).encode() for number in range(10_000))
+    request = next(request for request in requests if Once("k", request)._fingerprint.startswith("00"))
+    lab.register(once=Once("old", b"m"))
     lab.clock.advance(KEPT_MS / 1000 + 1)
     lab.register(once=Once("new", request))
-    assert lab.register(once=Once("old", {"name": "another request"})).version == 3
+    assert lab.register(once=Once("old", b"another request")).version == 3
 
 
 def test_models_are_listed_with_their_newest_version_and_aliases(lab: Lab) -> None:

@@ -1,10 +1,8 @@
 """Idempotency keys: a create that is sent twice, because the first answer was lost, is made once."""
 
 import hashlib
-from collections.abc import Mapping
 from typing import Any
 
-import orjson
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -49,14 +47,14 @@ class Once:
 
     Args:
         key: What the client sent as `Idempotency-Key`.
-        request: What it asked for; the same key with another request is refused.
+        request: What it asked for, as bytes; the same key with another request is refused.
     """
 
-    def __init__(self, key: str, request: Mapping[str, Any]) -> None:
+    def __init__(self, key: str, request: bytes) -> None:
         if not 0 < len(key) <= LONGEST_KEY or not key.isprintable():
             raise InvalidInput(f"`Idempotency-Key` must be 1 to {LONGEST_KEY} printable characters, got {len(key)}")
         self._key = key
-        self._fingerprint = hashlib.sha256(orjson.dumps(request, option=orjson.OPT_SORT_KEYS)).hexdigest()
+        self._fingerprint = hashlib.sha256(request).hexdigest()
 
     def made_before(self, connection: Connection, workspace_id: str) -> Any:
         """What an earlier request with this key made, or None."""

@@ -61,7 +61,7 @@ async def create_endpoint(
         min_replicas=wanted.min_replicas,
         resource_shape=wanted.resource_shape,
         timeout_s=body.spec.timeout_s,
-        once=Once(key, body.model_dump()) if key else None,
+        once=Once(key, body.model_dump_json().encode()) if key else None,
     )
     return _answer(made, plane.settings, response)
 

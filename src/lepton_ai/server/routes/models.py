@@ -69,7 +69,7 @@ async def register_version(
         lineage=body.lineage,
         message=body.message,
     )
-    once = Once(key, {"name": name, **body.model_dump()}) if key else None
+    once = Once(key, f"{name}\n{body.model_dump_json()}".encode()) if key else None
     return _version(await plane.registry.register(caller.workspace_id, name, manifest, caller.name, once))
 
 

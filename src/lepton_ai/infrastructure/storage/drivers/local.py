@@ -26,6 +26,7 @@ class LocalArtifactStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._sizes: dict[str, int] = {}
         self._incoming = folder / "incoming"
         self._incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
         for left_over in self._incoming.iterdir():  # of a server that was killed while blobs came in
@@ -35,10 +36,13 @@ class LocalArtifactStore:
         return LocalArtifactWriter(self._path(digest), digest, self._incoming / secrets.token_hex(12))
 
     def size(self, digest: str) -> int | None:
-        try:
-            return os.stat(f"{self._folder}/{_checked(digest)[:2]}/{digest}").st_size  # noqa: PTH116 - asked often
-        except FileNotFoundError:
-            return None
+        # A blob never changes, so its size is asked of the system once.
+        if digest not in self._sizes:
+            try:
+                self._sizes[digest] = self._path(digest).stat().st_size
+            except FileNotFoundError:
+                return None
+        return self._sizes[digest]
 
     def read(self, digest: str) -> Iterator[bytes]:
         path = self._path(digest)
