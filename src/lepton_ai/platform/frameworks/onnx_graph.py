@@ -1,10 +1,6 @@
 """A Keras model as an ONNX file: quiet, with names of its own, and checked against Keras row by row."""
 
 import logging
-import os
-import re
-import sys
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,12 +12,11 @@ from numpy.typing import NDArray
 
 from lepton_ai.core.errors import LeptonError, MissingPackage
 from lepton_ai.platform.frameworks.backend import keras
+from lepton_ai.platform.frameworks.quiet import quiet_tensorflow
 from lepton_ai.platform.preprocessing.onnx_runtime import onnxruntime
 
 INPUT_NAME = "inputs"
 TOLERANCE = 1e-4
-
-_TENSORFLOW_LOG_LINE = re.compile(rb"^([IW]\d{4} |WARNING: All log messages before absl)")
 
 
 class ExportFailed(LeptonError):
@@ -137,28 +132,15 @@ def _rename_within(graph: Any, names: dict[str, str]) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Hold back what TensorFlow and tf2onnx say while they work; whatever else is written meanwhile comes through."""
+    """Hold back what TensorFlow and tf2onnx say while they work."""
     logger = logging.getLogger("tf2onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)
-    sys.stderr.flush()
-    kept = os.dup(2)
     try:
-        with tempfile.TemporaryFile() as talk, warnings.catch_warnings():
+        with quiet_tensorflow(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            # TensorFlow's C++ side writes to the file descriptor itself.
-            os.dup2(talk.fileno(), 2)
-            try:
-                yield
-            finally:
-                sys.stderr.flush()
-                os.dup2(kept, 2)
-                talk.seek(0)
-                for line in talk:
-                    if not _TENSORFLOW_LOG_LINE.match(line):
-                        os.write(2, line)
+            yield
     finally:
-        os.close(kept)
         logger.setLevel(level)
 
 
