@@ -1,5 +1,5 @@
 # Each target is one line that calls scripts/<name>, so a machine without make types `sh scripts/<name>`.
-.PHONY: demo test check bench test-faults install
+.PHONY: demo test check bench bench-training test-faults install
 
 demo:
 	@sh scripts/demo
@@ -9,6 +9,8 @@ check:
 	@sh scripts/check
 bench:
 	@sh scripts/bench
+bench-training:
+	@sh scripts/bench-training
 test-faults:
 	@sh scripts/test-faults
 install:

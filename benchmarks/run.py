@@ -5,12 +5,12 @@ python benchmarks/run.py startup         one of them
 """
 
 import json
-import os
-import platform
 import sys
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
+
+from machine import machine
 
 HERE = Path(__file__).resolve().parent
 NAMES = ("startup", "control_plane")
@@ -30,20 +30,6 @@ def main(names: list[str]) -> int:
         (HERE / "results" / f"{name}.json").write_text(text + "\n")
         sys.stdout.write(text + "\n")
     return 1 if broken else 0
-
-
-def machine() -> dict[str, object]:
-    """The machine, as far as it matters for a figure."""
-    cpu = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        cpu = next((line.split(":")[1].strip() for line in info.read_text().splitlines() if "model name" in line), cpu)
-    return {
-        "cpu": cpu,
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "load before": round(os.getloadavg()[0], 2),
-    }
 
 
 if __name__ == "__main__":
