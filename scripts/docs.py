@@ -33,6 +33,8 @@ DOCS = ROOT / "docs"
 PUBLIC_CLASSES = (
     ("Cloud", ("sdk/cloud.py",)),
     ("Model", ("platform/frameworks/model.py", "sdk/model.py")),
+    ("Schema", ("platform/preprocessing/schema.py",)),
+    ("Column", ("platform/preprocessing/column.py",)),
     ("Models", ("sdk/models.py",)),
     ("ModelVersion", ("sdk/models.py",)),
     ("Endpoints", ("sdk/endpoints.py",)),

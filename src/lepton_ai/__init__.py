@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lepton_ai.core.errors import LeptonError
+    from lepton_ai.platform.preprocessing.schema import Schema
     from lepton_ai.sdk.cloud import Cloud
     from lepton_ai.sdk.model import Model
 
 __version__ = "0.1.0"
-__all__ = ["Cloud", "LeptonError", "Model", "__version__"]
+__all__ = ["Cloud", "LeptonError", "Model", "Schema", "__version__"]
 
 _HOMES = {
     "Cloud": "lepton_ai.sdk.cloud",
     "LeptonError": "lepton_ai.core.errors",
     "Model": "lepton_ai.sdk.model",
+    "Schema": "lepton_ai.platform.preprocessing.schema",
 }
 
 

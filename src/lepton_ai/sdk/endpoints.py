@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from lepton_ai.core.errors import Conflict, DeadlineExceeded, InvalidInput, NotFound, Unavailable
@@ -52,6 +53,7 @@ class Endpoint:
         self._connection = connection
         self._connect = replica_connection
         self._asked: Connection | None = None
+        self._has_columns: bool | None = None  # whether its model takes rows by column; asked once
         self.details = found
 
     @property
@@ -115,7 +117,8 @@ class Endpoint:
         """Ask for predictions.
 
         Args:
-            inputs: Rows as an array or nested lists, `(batch, *row_shape)`.
+            inputs: Rows as an array or nested lists, `(batch, *row_shape)`; for a model of a table a pandas or polars
+                frame, or a list of dicts with a value by column.
 
         Raises:
             InvalidInput: The rows do not have the model's shape or type; the message says what was expected.
@@ -123,11 +126,18 @@ class Endpoint:
         """
         if self._asked is None:
             self._asked = self._connect(self.url)
+        if _is_frame(inputs) and self._takes_columns(self._asked):
+            inputs = _by_column(inputs)
         answer = self._asked.post("/predict", {"inputs": _plain(inputs)})
         try:
             return Prediction(answer["outputs"], answer["model"], answer["version"])
         except (KeyError, TypeError) as error:
             raise not_lepton(self.url) from error
+
+    def _takes_columns(self, asked: Connection) -> bool:
+        if self._has_columns is None:
+            self._has_columns = asked.get("/").get("columns") is not None
+        return self._has_columns
 
     def update(
         self, *, model: str | None = None, min_replicas: int | None = None, timeout_s: int | None = None
@@ -238,10 +248,24 @@ def _model_field(reference: str) -> dict[str, Any]:
 
 
 def _plain(inputs: Any) -> Any:
-    """Rows as JSON can carry them: NumPy arrays go as they are, tensors and frames become arrays first."""
+    """Rows as JSON can carry them: NumPy arrays go as they are, tensors become arrays first."""
     if isinstance(inputs, list | tuple | np.ndarray):
         return np.ascontiguousarray(inputs) if isinstance(inputs, np.ndarray) else inputs
     array = np.asarray(inputs)
     if array.dtype.kind not in "fiub":
         raise InvalidInput(f"`inputs` must be rows of numbers, got {type(inputs).__name__}")
     return np.ascontiguousarray(array)
+
+
+def _is_frame(inputs: Any) -> bool:
+    return hasattr(inputs, "columns") and (hasattr(inputs, "to_dicts") or hasattr(inputs, "to_json"))
+
+
+def _by_column(frame: Any) -> list[dict[str, Any]]:
+    """The rows of a pandas or polars frame, missing values as None."""
+    if hasattr(frame, "to_dicts"):
+        rows: list[dict[str, Any]] = frame.to_dicts()
+        return rows
+    # Of pandas' forms only JSON has missing values as null, whatever the type of the column.
+    read: list[dict[str, Any]] = orjson.loads(frame.to_json(orient="records", date_format="iso", double_precision=15))
+    return read

@@ -104,6 +104,7 @@ class _ModelApi:
                 "version": served.version,
                 "task": served.signature.task,
                 "input_shape": served.signature.inputs[0].shape,
+                "columns": served.columns,
                 "labels": served.labels if served.is_classifier else None,
                 "max_rows": served.max_rows,
                 "max_body_bytes": served.max_body_bytes,

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from lepton_ai.core.errors import InternalError, InvalidInput, NotFound, NotSupported
 from lepton_ai.platform.preprocessing.onnx_runtime import onnxruntime
+from lepton_ai.platform.preprocessing.preprocessing import Preprocessing, read_preprocessing
 from lepton_ai.platform.preprocessing.signature import Signature, Task
 
 _CHUNK_ROWS = 256  # bounds what a large request needs in memory; beyond about 32 rows a batch is no faster per row
@@ -30,10 +31,17 @@ class Engine:
     Args:
         session: The onnxruntime session.
         signature: What the session takes and gives.
+        preprocessing: How rows of named values become what it takes, if they do.
     """
 
-    def __init__(self, session: onnxruntime.InferenceSession, signature: Signature) -> None:
+    def __init__(
+        self,
+        session: onnxruntime.InferenceSession,
+        signature: Signature,
+        preprocessing: Preprocessing | None = None,
+    ) -> None:
         self.signature = signature
+        self.preprocessing = preprocessing
         self._session = session
         self._input_name = signature.inputs[0].name
         self._output_names = [signature.outputs[0].name]
@@ -43,7 +51,7 @@ class Engine:
         """Load the artifact of a model version and run it once, so that the first request finds it warm.
 
         Args:
-            folder: The artifact, with `model.onnx` and `signature.json`.
+            folder: The artifact, with `model.onnx` and `signature.json`; `preprocessing.json` counts if it is there.
             threads: CPU threads for one run.
 
         Raises:
@@ -54,7 +62,7 @@ class Engine:
         signature = _read_signature(_file(folder, "signature.json"))
         session = _open_session(_file(folder, "model.onnx"), threads)
         _check_tensors(session, signature)
-        engine = cls(session, signature)
+        engine = cls(session, signature, _read_preprocessing(folder / "preprocessing.json", signature))
         engine._warm_up()
         return engine
 
@@ -119,6 +127,18 @@ def _read_signature(path: Path) -> Signature:
     if signature.task is Task.CLASSIFICATION:
         _check_labels(signature, path)
     return signature
+
+
+def _read_preprocessing(path: Path, signature: Signature) -> Preprocessing | None:
+    if not path.exists():
+        return None
+    try:
+        preprocessing = read_preprocessing(json.loads(path.read_bytes()))
+    except (InvalidInput, ValueError) as error:
+        raise InvalidInput(f"{path} cannot be read: {error}") from error
+    if preprocessing is not None and signature.row_shape != (preprocessing.width,):
+        raise InvalidInput(f"{path} makes rows of {preprocessing.width} numbers, the model takes {signature.row_shape}")
+    return preprocessing
 
 
 def _check_labels(signature: Signature, path: Path) -> None:

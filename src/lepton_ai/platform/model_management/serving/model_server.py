@@ -46,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options.model,
             options.version,
             engine.signature,
+            engine.preprocessing,
             replica=options.replica,
             max_rows=options.max_rows,
             max_body_bytes=options.max_body_mib << 20,

@@ -3,6 +3,7 @@
 from math import prod
 from typing import Any
 
+from lepton_ai.platform.model_management.serving.named_rows import example_row, row_schema
 from lepton_ai.platform.model_management.serving.served_model import ServedModel
 
 _LARGEST_FLOAT32 = 3.4028234663852886e38
@@ -59,14 +60,19 @@ def _predict(served: ServedModel) -> dict[str, Any]:
 
 
 def _request_schema(served: ServedModel) -> dict[str, Any]:
-    rows = [_nested(shape) for shape in served.row_shapes]
+    if served.preprocessing is None:
+        rows = [_nested(shape) for shape in served.row_shapes]
+        described = f"Rows of shape {served.signature.row_shape}."
+    else:
+        rows = [row_schema(served.preprocessing.schema)]
+        described = "Rows with a value by column."
     return {
         "type": "object",
         "required": ["inputs"],
         "additionalProperties": False,
         "properties": {
             "inputs": {
-                "description": f"Rows of shape {served.signature.row_shape}.",
+                "description": described,
                 "type": "array",
                 "minItems": 1,
                 "maxItems": served.max_rows,
@@ -105,6 +111,8 @@ def _answer_schema(served: ServedModel) -> dict[str, Any]:
 
 
 def _example(served: ServedModel) -> dict[str, Any] | None:
+    if served.preprocessing is not None:
+        return {"inputs": [example_row(served.preprocessing.schema)]}
     shape = served.row_shapes[-1]
     if prod(shape) > _MOST_EXAMPLE_NUMBERS:
         return None

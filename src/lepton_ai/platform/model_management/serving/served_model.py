@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from lepton_ai.platform.preprocessing.preprocessing import Preprocessing
 from lepton_ai.platform.preprocessing.signature import Signature, Task
 
 
@@ -13,6 +14,7 @@ class ServedModel:
         name: The model's name in the registry.
         version: The version's number, as text: so it stands on the wire.
         signature: What the model takes and gives: one input, one output.
+        preprocessing: How rows of named values become what it takes; None where it takes numbers as they are.
         replica: The replica's id, for logs and metrics; empty when it has none.
         max_rows: The most rows in one request.
         max_body_bytes: The largest request body, in bytes.
@@ -21,6 +23,7 @@ class ServedModel:
     name: str
     version: str
     signature: Signature
+    preprocessing: Preprocessing | None = None
     replica: str = ""
     max_rows: int = 4096
     max_body_bytes: int = 64 << 20
@@ -39,6 +42,13 @@ class ServedModel:
     def is_classifier(self) -> bool:
         """Whether the answers are labels with probabilities, rather than numbers."""
         return self.signature.task is Task.CLASSIFICATION
+
+    @property
+    def columns(self) -> list[str] | None:
+        """The columns of a row of named values; None where rows are plain numbers."""
+        if self.preprocessing is None:
+            return None
+        return [column.name for column in self.preprocessing.schema.features]
 
     @property
     def row_shapes(self) -> tuple[tuple[int, ...], ...]:

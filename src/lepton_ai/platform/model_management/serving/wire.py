@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from lepton_ai.core.errors import InvalidInput
 from lepton_ai.platform.model_management.serving.served_model import ServedModel
+from lepton_ai.platform.preprocessing.columns import columns_of_rows
+from lepton_ai.platform.preprocessing.preprocessing import Preprocessing
 
 _MAX_AXES = 32
 _TYPE_NAMES = {
@@ -52,7 +54,7 @@ def parse_json(body: bytes, served: ServedModel) -> Any:
 
 
 def decode_predict(value: Any, served: ServedModel) -> NDArray[np.float32]:
-    """The rows of a `/predict` request, `{"inputs": [...]}`.
+    """The rows of a `/predict` request, `{"inputs": [...]}`: lists of numbers, or objects with a value by column.
 
     Args:
         value: The body as JSON values, as `parse_json` gives them.
@@ -67,6 +69,8 @@ def decode_predict(value: Any, served: ServedModel) -> NDArray[np.float32]:
     body = read_object(value, "the body", required=("inputs",))
     rows = body["inputs"]
     check_row_count(rows, "inputs", served.max_rows)
+    if served.preprocessing is not None:
+        return _encoded(rows, served.preprocessing)
     hint = f"Each row must have shape {served.signature.row_shape}."
     shape, numbers = flatten(rows, "inputs", hint=hint)
     return served.signature.check(as_array(shape, numbers, "inputs"))
@@ -213,8 +217,24 @@ def type_name(value: Any) -> str:
     return _TYPE_NAMES.get(type(value), type(value).__name__)
 
 
+def _encoded(rows: list[Any], preprocessing: Preprocessing) -> NDArray[np.float32]:
+    if not rows:
+        raise InvalidInput("`inputs` must hold at least one row, got none")
+    for position, row in enumerate(rows):
+        if not isinstance(row, dict):
+            names = [column.name for column in preprocessing.schema.features]
+            raise InvalidInput(
+                f"`inputs` must hold objects with a value for each column, got {type_name(row)} at inputs[{position}]",
+                hint=f"The columns are {_names(names)}.",
+            )
+    columns = columns_of_rows(preprocessing.schema, rows, field="inputs")
+    return np.ascontiguousarray(preprocessing.apply(columns))
+
+
 def _most_values(served: ServedModel) -> int:
     """Commas and brackets in the largest request: numbers and lists of every row, and some for the rest around them."""
+    if served.preprocessing is not None:  # a text may hold any number of commas: the size of the body is the limit
+        return served.max_body_bytes
     shape = served.signature.row_shape
     per_row = prod(shape) + sum(prod(shape[:axis]) for axis in range(len(shape)))
     return served.max_rows * (per_row + 1) + 1024

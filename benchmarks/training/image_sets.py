@@ -1,0 +1,57 @@
+"""The image sets of the comparison, with the test part that their publishers cut off."""
+
+import gzip
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Images:
+    """One set: images in 0..1 `(batch, height, width, 1)` and class numbers `(batch,)`."""
+
+    x_train: np.ndarray
+    y_train: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+    classes: int
+    founding: bool = False
+
+
+def load(name: str, root: Path) -> Images:
+    """Read a set: `mnist`, `fashion` or `pneumonia`; `mnist` with the loss of the founding script for plain Keras."""
+    if name == "mnist":
+        with np.load(root / "mnist/mnist.npz") as file:
+            parts = file["x_train"], file["y_train"], file["x_test"], file["y_test"]
+    elif name == "pneumonia":
+        with np.load(root / "pneumoniamnist/pneumoniamnist.npz") as file:
+            parts = tuple(file[f"{part}"] for part in ("train_images", "train_labels", "test_images", "test_labels"))
+    else:
+        folder = root / "fashion_mnist"
+        parts = tuple(
+            _idx(folder / f"{part}-{kind}.gz")
+            for part in ("train", "t10k")
+            for kind in ("images-idx3-ubyte", "labels-idx1-ubyte")
+        )
+    x_train, y_train, x_test, y_test = parts
+    return Images(
+        _scaled(x_train),
+        y_train.reshape(-1).astype(int),
+        _scaled(x_test),
+        y_test.reshape(-1).astype(int),
+        classes=int(y_train.max()) + 1,
+        founding=name == "mnist",
+    )
+
+
+def _scaled(images: np.ndarray) -> np.ndarray:
+    return (images.reshape(*images.shape[:3], 1) / 255.0).astype(np.float32)
+
+
+def _idx(path: Path) -> np.ndarray:
+    """The idx format of LeCun's sets: two zero bytes, type, number of axes, their sizes, the values."""
+    data = gzip.decompress(path.read_bytes())
+    axes = data[3]
+    shape = np.frombuffer(data, ">i4", axes, 4)
+    return np.frombuffer(data, np.uint8, offset=4 + 4 * axes).reshape(shape)
