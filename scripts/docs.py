@@ -25,6 +25,7 @@ from lepton_ai.cli.main import lepton
 from lepton_ai.core.lifecycle import Lifecycle
 from lepton_ai.core.settings import Settings, load_settings
 from lepton_ai.platform.model_management.endpoints.lifecycle import ENDPOINT_LIFECYCLE, REPLICA_LIFECYCLE
+from lepton_ai.platform.model_management.runs.lifecycle import RUN_LIFECYCLE
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ROOT / "src" / "lepton_ai"
@@ -35,11 +36,22 @@ PUBLIC_CLASSES = (
     ("Model", ("platform/frameworks/model.py", "sdk/model.py")),
     ("Schema", ("platform/preprocessing/schema.py",)),
     ("Column", ("platform/preprocessing/column.py",)),
+    ("DecisionLog", ("platform/frameworks/adaptive/log.py",)),
+    ("Forecaster", ("platform/frameworks/forecasting/forecaster.py",)),
+    ("Forecast", ("platform/frameworks/forecasting/forecast.py",)),
+    ("Backtest", ("platform/frameworks/forecasting/forecast.py",)),
+    ("Recommender", ("platform/frameworks/recommendation/recommender.py",)),
+    ("Recommendation", ("platform/frameworks/recommendation/recommender.py",)),
+    ("RecommendationReport", ("platform/frameworks/recommendation/evaluation.py",)),
     ("Models", ("sdk/models.py",)),
     ("ModelVersion", ("sdk/models.py",)),
     ("Endpoints", ("sdk/endpoints.py",)),
     ("Endpoint", ("sdk/endpoints.py",)),
     ("Prediction", ("sdk/endpoints.py",)),
+    ("Runs", ("sdk/runs.py",)),
+    ("Run", ("sdk/runs.py",)),
+    ("Curves", ("sdk/curves.py",)),
+    ("Point", ("sdk/curves.py",)),
     ("Datasets", ("sdk/datasets.py",)),
     ("LeptonError", ("core/errors.py",)),
 )
@@ -150,6 +162,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "python": python_names,
     "endpoint-states": lambda: states(ENDPOINT_LIFECYCLE),
     "replica-states": lambda: states(REPLICA_LIFECYCLE),
+    "run-states": lambda: states(RUN_LIFECYCLE),
 }
 
 

@@ -61,12 +61,14 @@ class Process:
 
     @property
     def kind(self) -> str:
-        """What it is for: `server`, `supervisor`, `replica`, `gateway`."""
+        """What it is for: `server`, `supervisor`, `replica`, `training`, `gateway`."""
         if MARKER in self.argv:
             return "supervisor"
         text = " ".join(self.argv)
         if "lepton_ai.server" in text:
             return "server"
+        if "train_worker" in text:
+            return "training"
         return "replica" if "serving.model_server" in text else "gateway"
 
     @property

@@ -12,18 +12,33 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lepton_ai.core.errors import LeptonError
+    from lepton_ai.platform.frameworks.architectures.registry import register_architecture
+    from lepton_ai.platform.frameworks.forecasting.forecaster import Forecaster
+    from lepton_ai.platform.frameworks.recommendation.recommender import Recommender
     from lepton_ai.platform.preprocessing.schema import Schema
     from lepton_ai.sdk.cloud import Cloud
     from lepton_ai.sdk.model import Model
 
 __version__ = "0.1.0"
-__all__ = ["Cloud", "LeptonError", "Model", "Schema", "__version__"]
+__all__ = [
+    "Cloud",
+    "Forecaster",
+    "LeptonError",
+    "Model",
+    "Recommender",
+    "Schema",
+    "__version__",
+    "register_architecture",
+]
 
 _HOMES = {
     "Cloud": "lepton_ai.sdk.cloud",
+    "Forecaster": "lepton_ai.platform.frameworks.forecasting.forecaster",
     "LeptonError": "lepton_ai.core.errors",
     "Model": "lepton_ai.sdk.model",
+    "Recommender": "lepton_ai.platform.frameworks.recommendation.recommender",
     "Schema": "lepton_ai.platform.preprocessing.schema",
+    "register_architecture": "lepton_ai.platform.frameworks.architectures.registry",
 }
 
 

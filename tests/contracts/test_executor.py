@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -129,7 +130,10 @@ def test_a_signal_is_told_apart_from_an_exit_code(local: Executor) -> None:
     os.kill(pid, signal.SIGKILL)
     wait_until(lambda: local.observe("w-1").is_over)
     state = local.observe("w-1")
-    assert (state.exit_code, state.signal) == (None, signal.SIGKILL)
+    assert (state.exit_code, state.signal, state.out_of_memory) == (None, signal.SIGKILL, False)
+    assert state.ending == "killed by signal 9"
+    starved = replace(state, out_of_memory=True)  # as the supervisor writes it where the system killed for memory
+    assert starved.ending == "killed by the system, which was out of memory"
 
 
 def test_a_missing_program_ends_with_127_and_says_so(local: Executor) -> None:

@@ -11,7 +11,8 @@ import lepton_ai.core.access
 import lepton_ai.core.events
 import lepton_ai.core.idempotency
 import lepton_ai.platform.model_management.endpoints.store
-import lepton_ai.platform.model_management.registry.store  # noqa: F401 - each declares its tables
+import lepton_ai.platform.model_management.registry.store
+import lepton_ai.platform.model_management.runs.store  # noqa: F401 - each declares its tables
 from lepton_ai.core.database import Database, metadata
 from lepton_ai.core.errors import NotSupported
 from lepton_ai.core.migrate import migrate
@@ -36,8 +37,19 @@ def test_migrating_twice_changes_nothing(database: Database) -> None:
     migrate(database)
     migrate(database)
     assert database.read(lambda c: c.execute(text("SELECT version_num FROM alembic_version")).scalars().all()) == [
-        "0001"
+        "0002"
     ]
+    database.close()
+
+
+def test_a_database_of_the_first_version_keeps_its_rows(database: Database) -> None:
+    migrate(database)
+    database.write(lambda c: c.execute(text("INSERT INTO workspaces VALUES ('default', 7)")))
+    for statement in ("DROP TABLE runs", "UPDATE alembic_version SET version_num = '0001'"):
+        database.write(lambda c, statement=statement: c.execute(text(statement)))
+    migrate(database)
+    assert database.read(lambda c: c.execute(text("SELECT * FROM workspaces")).all()) == [("default", 7)]
+    assert database.read(lambda c: c.execute(text("SELECT count(*) FROM runs")).scalar_one()) == 0
     database.close()
 
 

@@ -1,5 +1,6 @@
 """The contract of every architecture: it builds, learns, is reproducible, saves, and exports."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,12 @@ import onnxruntime
 import pytest
 
 from conftest import bars, blobs
-from lepton_ai.platform.frameworks.architectures.architecture import Seeds
-from lepton_ai.platform.frameworks.architectures.registry import ARCHITECTURES, choose
+from lepton_ai.core.errors import InvalidInput
+from lepton_ai.platform.frameworks.architectures.architecture import Architecture, Seeds
+from lepton_ai.platform.frameworks.architectures.registry import ARCHITECTURES, choose, register_architecture
 from lepton_ai.platform.frameworks.layers import Rescale, Standardize
 from lepton_ai.platform.frameworks.onnx_graph import write_onnx
+from lepton_ai.platform.preprocessing.text import TextRows
 
 
 def waves(rows: int = 200) -> tuple[np.ndarray, np.ndarray]:
@@ -24,25 +27,126 @@ def waves(rows: int = 200) -> tuple[np.ndarray, np.ndarray]:
     return (x + random.normal(size=x.shape) * 0.2).astype("float32"), y
 
 
-DATA = {"image": bars, "series": waves, "table": blobs}
+def phrases(rows: int = 200) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of three kinds of short texts."""
+    y = np.random.default_rng(0).integers(0, 3, rows)
+    kinds = ["please call {0} now", "see you at {0} then", "item {0} was delivered"]
+    return TextRows(16).apply([kinds[kind].format(row) for row, kind in enumerate(y)]), y
 
 
-@pytest.mark.parametrize("name", list(ARCHITECTURES))
+def far_off(data: Callable[[int], tuple[np.ndarray, np.ndarray]]) -> Callable[[int], tuple[np.ndarray, np.ndarray]]:
+    """The same data on a scale that no net likes without its own scaling."""
+
+    def scaled(rows: int) -> tuple[np.ndarray, np.ndarray]:
+        x, y = data(rows)
+        return (x * 40 + 100).astype("float32"), y
+
+    return scaled
+
+
+DATA = {
+    "image": far_off(bars),
+    "series": far_off(waves),
+    "table": far_off(blobs),
+    "text": phrases,
+    "users_own": far_off(blobs),
+}
+
+
+def users_features(rows: Any) -> Any:
+    """What a user might register: a function of the rows alone."""
+    return keras.layers.Dense(32, activation="tanh", name="hidden")(rows)
+
+
+@pytest.fixture
+def users_own() -> Iterator[Architecture]:
+    yield register_architecture("users_own", users_features, axes=("columns",), family="one wide layer")
+    del ARCHITECTURES["users_own"]
+
+
+def test_every_architecture_stands_under_the_contract(users_own: Architecture) -> None:
+    assert set(ARCHITECTURES) == set(DATA)
+
+
+@pytest.mark.usefixtures("users_own")
+@pytest.mark.parametrize("name", list(DATA))
 def test_architecture_learns_saves_and_exports(name: str, model_class: Any, tmp_path: Path) -> None:
     x, y = DATA[name](300)
-    model = model_class(x.shape[1:], 3, seed=2)
+    model = model_class(x.shape[1:], 3, architecture=name, seed=2)
     assert model.architecture == name
-    model.fit(x * 40 + 100, y, epochs=15, verbose=0)  # a scale that no net likes without its own scaling
-    model.evaluate(x * 40 + 100, y, verbose=0)
+    model.fit(x, y, epochs=15, verbose=0)
+    model.evaluate(x, y, verbose=0)
     assert model.evaluation["accuracy"] > 0.9
 
-    rows = (x[:20] * 40 + 100).astype("float32")
+    rows = x[:20]
     expected = model.predict(rows, verbose=0)
     model.save(tmp_path / "model.keras")
     assert np.array_equal(keras.models.load_model(tmp_path / "model.keras").predict(rows, verbose=0), expected)
     write_onnx(model, tmp_path / "model.onnx", output_name="probabilities")
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
     assert np.abs(session.run(["probabilities"], {"inputs": rows})[0] - expected).max() < 1e-5
+
+
+def test_users_architecture_is_chosen_by_name_and_leaves_auto_alone(users_own: Architecture, model_class: Any) -> None:
+    assert choose((4,)).name == "table"
+    assert choose((4,), "users_own") is users_own
+    assert choose((4,), "users_own").family == "one wide layer"
+
+
+def test_users_architecture_with_axes_of_its_own_is_what_auto_takes(model_class: Any) -> None:
+    def flat(rows: Any, seeds: Seeds) -> Any:
+        initializer = keras.initializers.GlorotUniform(seed=seeds.next())
+        flattened = keras.layers.Flatten(name="flat")(rows)
+        return keras.layers.Dense(4, kernel_initializer=initializer, name="hidden")(flattened)
+
+    register_architecture("film", flat, axes=("frames", "height", "width", "channels"))
+    try:
+        first, second = (model_class((2, 3, 3, 1), 2, seed=5) for _ in range(2))
+        assert first.architecture == "film"
+        assert all(np.array_equal(*pair) for pair in zip(first.get_weights(), second.get_weights(), strict=True))
+    finally:
+        del ARCHITECTURES["film"]
+
+
+def test_model_of_an_architecture_that_is_not_registered_is_loaded_all_the_same(
+    model_class: Any, tmp_path: Path
+) -> None:
+    register_architecture("passing", users_features, axes=("columns",))
+    try:
+        model = model_class((4,), 3, architecture="passing", seed=0)
+    finally:
+        del ARCHITECTURES["passing"]
+    model.save(tmp_path / "model.keras")
+    rows = np.ones((2, 4), "float32")
+    loaded = model_class.load(tmp_path / "model.keras")
+    assert np.array_equal(loaded.predict(rows, verbose=0), model.predict(rows, verbose=0))
+
+
+@pytest.mark.parametrize(
+    ("name", "features", "axes", "message"),
+    [
+        ("table", users_features, ("columns",), "`name` must be new"),
+        ("auto", users_features, ("columns",), "`name` must be a word"),
+        ("two words", users_features, ("columns",), "`name` must be a word"),
+        ("new", "dense", ("columns",), "`features` must be a function"),
+        ("new", users_features, "columns", "`axes` must name the axes"),
+        ("new", users_features, (), "`axes` must name the axes"),
+    ],
+)
+def test_wrong_registration_ends_in_one_clear_error(name: Any, features: Any, axes: Any, message: str) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        register_architecture(name, features, axes=axes)
+    assert "new" not in ARCHITECTURES
+
+
+@pytest.mark.parametrize("wrong", [lambda rows: None, lambda rows: keras.layers.Reshape((2, 2))(rows)])
+def test_features_of_a_wrong_shape_are_found_when_the_net_is_built(wrong: Any, model_class: Any) -> None:
+    register_architecture("wrong", wrong, axes=("columns",))
+    try:
+        with pytest.raises(InvalidInput, match=r"`features` of architecture 'wrong' must return"):
+            model_class((4,), 3, architecture="wrong")
+    finally:
+        del ARCHITECTURES["wrong"]
 
 
 @pytest.mark.parametrize(

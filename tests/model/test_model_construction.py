@@ -16,7 +16,9 @@ from lepton_ai.platform.preprocessing.signature import Task
 def test_model_is_a_keras_model_with_its_own_signature(model_class: Any) -> None:
     model = model_class((4,), 3)
     assert isinstance(model, keras.Model)
-    assert str(inspect.signature(model_class)).startswith("(input_shape=None, num_classes=None, *, task=None")
+    assert str(inspect.signature(model_class)).startswith(
+        "(input_shape=None, num_classes=None, *, schema=None, task=None"
+    )
     lines: list[str] = []
     model.summary(print_fn=lines.append)
     assert any("probabilities" in line for line in lines)
@@ -117,7 +119,7 @@ def test_model_can_be_a_layer_of_a_larger_net(table: Callable[..., Any]) -> None
         ({"input_shape": (4,), "architecture": "image"}, "`input_shape` does not fit architecture='image'"),
         ({"input_shape": (4,), "seed": -1}, "`seed` must be a whole number from 0"),
         ({"input_shape": (4,), "classes": 3}, "unexpected keyword argument 'classes'"),
-        ({"input_shape": (4,), "schema": object()}, "unexpected keyword argument 'schema'"),
+        ({"input_shape": (4,), "layers": 3}, "unexpected keyword argument 'layers'"),
     ],
 )
 def test_arguments_that_cannot_be_are_named(model_class: Any, arguments: dict[str, Any], message: str) -> None:

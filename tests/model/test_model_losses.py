@@ -1,6 +1,9 @@
 """Losses and metrics: the numbers Keras shows are the numbers one gets by hand."""
 
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -10,6 +13,9 @@ import tensorflow as tf
 
 from conftest import blobs
 from lepton_ai.core.errors import InvalidInput
+from lepton_ai.platform.frameworks.losses import HalfSquaredError
+
+BY_HAND = Path(__file__).parents[2] / "examples" / "03_by_hand.py"
 
 
 def founding_loss(y_true: Any, y_pred: Any) -> Any:
@@ -21,6 +27,24 @@ class MeanSquaredByHand(keras.losses.Loss):
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         return keras.ops.mean(keras.ops.square(y_true - y_pred), axis=-1)
+
+
+@pytest.mark.parametrize("loss", ["half_squared_error", HalfSquaredError()])
+def test_half_squared_error_is_half_the_sum_of_squares_of_a_row(table: Callable[..., Any], loss: Any) -> None:
+    model, (x, y) = table(loss), blobs()
+    squares = (np.eye(3)[y] - model.predict(x, verbose=0)) ** 2
+    assert model.evaluate(x, y, verbose=0)[0] == pytest.approx(0.5 * squares.sum(axis=1).mean(), rel=1e-5)
+    again = keras.losses.deserialize(keras.losses.serialize(HalfSquaredError()))
+    assert isinstance(again, HalfSquaredError)
+
+
+@pytest.mark.skipif(not BY_HAND.exists(), reason="needs examples/03_by_hand.py")
+def test_founding_formulas_by_hand_give_the_weights_that_keras_gives() -> None:
+    done = subprocess.run([sys.executable, str(BY_HAND)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    keras_line, hand_line, difference = done.stdout.strip().splitlines()[-3:]
+    assert float(difference.split()[-1]) < 1e-6
+    assert keras_line.split(":")[1].strip() == hand_line.split(":")[1].strip()
 
 
 def by_hand(model: Any, x: np.ndarray, y: np.ndarray) -> tuple[float, float]:

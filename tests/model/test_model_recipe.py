@@ -9,8 +9,9 @@ import pytest
 import tensorflow as tf
 
 from conftest import bars, blobs
-from lepton_ai.platform.frameworks.callbacks import AveragedWeights, OneCycleRate
-from lepton_ai.platform.frameworks.data import Shift, plain_batches, training_batches
+from lepton_ai.platform.frameworks.adaptive.averages import Averages
+from lepton_ai.platform.frameworks.augmentation import Mirror, Strength, mirrored_images, moved_images, varied_series
+from lepton_ai.platform.frameworks.data import Changes, HeldBack, plain_batches, training_batches
 from lepton_ai.platform.frameworks.intake import Rows
 from lepton_ai.platform.frameworks.recipe import Plan, average_share
 
@@ -74,13 +75,17 @@ def test_rate_rises_to_the_users_own_and_ends_near_zero() -> None:
 def test_plan_switches_off_what_few_steps_cannot_use() -> None:
     assert not Plan(10, 10).averages
     assert Plan(100, 10).averages
-    assert Plan(100, 10).shifts_until == 900
+    assert Plan(100, 10).clean_from == 900
 
 
 def test_average_forgets_the_beginning_first_quickly_then_slowly() -> None:
-    shares = [average_share(updates, 4) for updates in (0, 10, 100, 1000, 5000)]
+    shares = [average_share(updates, 4, 200) for updates in (0, 10, 100, 1000, 5000)]
     assert shares == sorted(shares, reverse=True)
     assert shares[-1] == pytest.approx(1 - 0.995**4)
+
+
+def test_average_is_about_one_step_in_a_hundred() -> None:
+    assert [Plan(steps, 1).window for steps in (500, 20_000, 1_000_000)] == [50, 200, 1000]
 
 
 # The rate
@@ -90,7 +95,7 @@ def test_rate_follows_the_plan_step_by_step_and_is_the_users_again(table: Callab
     model, spy = table(optimizer=keras.optimizers.Adam(0.01)), Spy()
     model.fit(*blobs(), batch_size=20, epochs=5, callbacks=[spy], verbose=0)
     plan = Plan(10, 5)
-    assert spy.rates == pytest.approx([0.01 * plan.rate(step) for step in range(50)], rel=1e-4)
+    assert spy.rates == pytest.approx([0.01 * plan.rate(step) for step in range(50)], rel=3e-3)
     assert spy.rates_between_epochs == pytest.approx([0.01] * 5)
     assert float(model.optimizer.learning_rate) == pytest.approx(0.01)
 
@@ -98,7 +103,7 @@ def test_rate_follows_the_plan_step_by_step_and_is_the_users_again(table: Callab
 def test_training_that_starts_in_a_later_epoch_goes_on_with_the_plan(table: Callable[..., Any]) -> None:
     model, spy = table(optimizer=keras.optimizers.Adam(0.01)), Spy()
     model.fit(*blobs(), batch_size=20, initial_epoch=3, epochs=5, callbacks=[spy], verbose=0)
-    assert spy.rates == pytest.approx([0.01 * Plan(10, 5).rate(step) for step in range(30, 50)], rel=1e-4)
+    assert spy.rates == pytest.approx([0.01 * Plan(10, 5).rate(step) for step in range(30, 50)], rel=3e-3)
 
 
 def test_schedule_of_the_user_is_left_alone(table: Callable[..., Any]) -> None:
@@ -162,20 +167,20 @@ def test_averaged_weights_validate_are_what_callbacks_see_and_stay(table: Callab
 
 
 def test_average_is_the_running_mean_of_the_raw_weights(table: Callable[..., Any]) -> None:
-    class Notes(keras.callbacks.Callback):
-        def on_train_begin(self, logs: Any = None) -> None:
-            self.raw = [self.model.get_weights()[1]]
-
-        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-            self.raw.append(self.model.get_weights()[1])
-
-    model, notes = table(optimizer=keras.optimizers.SGD(0.1)), Notes()
-    model.fit(*blobs(), batch_size=5, callbacks=[AveragedWeights(), notes], adaptive=False, verbose=0)
-    average = notes.raw[0]
+    model = table(optimizer=keras.optimizers.SGD(0.1))
+    averages, raw = Averages(model, window=200), [model.get_weights()[1]]
+    for step in range(1, 41):
+        averages.follow(step - 1)
+        model.train_on_batch(*blobs(5, seed=step))
+        raw.append(model.get_weights()[1])
+    averages.put_in(40)
+    expected = raw[0]
     for updates, step in enumerate(range(4, 41, 4)):
-        average = average + average_share(updates, 4) * (notes.raw[step] - average)
-    assert np.allclose(model.get_weights()[1], average, atol=1e-5)
-    assert np.abs(average - notes.raw[-1]).max() > 1e-3
+        expected = expected + average_share(updates, 4, 200) * (raw[step] - expected)
+    assert np.allclose(model.get_weights()[1], expected, atol=1e-5)
+    assert np.abs(expected - raw[-1]).max() > 1e-3
+    averages.put_raw_back(keep_changes=False)
+    assert np.array_equal(model.get_weights()[1], raw[-1])
 
 
 def test_early_stopping_keeps_the_best_epoch(table: Callable[..., Any]) -> None:
@@ -215,20 +220,60 @@ def test_fit_that_breaks_leaves_raw_weights_and_the_users_rate(table: Callable[.
 # The images
 
 
-def test_shift_moves_a_batch_by_at_most_a_pixel_and_ends_in_time() -> None:
-    x, y = bars(40, size=10)
+def test_images_of_a_batch_shift_by_at_most_a_pixel_and_stay_in_the_end() -> None:
+    x, y = bars(40, size=20)
+    changes = Changes(moved_images, Strength(1.0, clean_from=30))
     options: Any = {"steps_per_pass": 4, "seed": 3, "shuffle": False, "start_step": tf.Variable(0, dtype=tf.int64)}
-    batches = training_batches(Rows(x, y), shift=Shift(until_step=30), **options).take(40)
     moves = []
+    batches = training_batches(Rows(x, y), changes=changes, **options).take(40)
     for step, (images, _) in enumerate(batches.as_numpy_iterator()):
         original = np.pad(x[step % 4 * 10 :][:10], [(0, 0), (1, 1), (1, 1), (0, 0)], mode="symmetric")
         found = [
-            (i, j) for i in range(3) for j in range(3) if np.array_equal(images, original[:, i : i + 10, j : j + 10])
+            (i, j) for i in range(3) for j in range(3) if np.array_equal(images, original[:, i : i + 20, j : j + 20])
         ]
         assert found
         moves.append(found[0])
     assert len(set(moves[:30])) >= 6
     assert set(moves[30:]) == {(1, 1)}
+
+
+def test_images_turn_each_in_its_own_way_at_higher_strength() -> None:
+    images = np.zeros((50, 21, 21, 1), "float32")
+    images[:, 10, :] = 1.0  # a line through the middle
+    turned = moved_images(tf.constant(images), 2.0, tf.constant([1, 2], tf.int64)).numpy()
+    right_ends = turned[:, :, -1, 0].argmax(axis=1)
+    assert len(set(right_ends)) >= 3
+    assert np.abs(right_ends - 10).max() <= 4
+    as_they_were = np.array([image.max() for image in turned])
+    assert as_they_were.min() > 0.4
+
+
+def test_a_series_stays_near_itself_and_keeps_its_shape() -> None:
+    series = np.random.default_rng(0).normal(size=(30, 100, 2)).astype("float32").cumsum(axis=1)
+    varied = varied_series(tf.constant(series), 1.0, tf.constant([1, 2], tf.int64)).numpy()
+    assert varied.shape == series.shape
+    for before, after in zip(series, varied, strict=True):
+        assert 0.9 < np.corrcoef(before.ravel(), after.ravel())[0, 1] < 1.0
+
+
+@pytest.mark.parametrize(("mirror", "axis"), [(Mirror.LEFT_RIGHT, 1), (Mirror.UPSIDE_DOWN, 0)])
+def test_images_are_mirrored_by_a_coin_and_only_in_the_way_given(mirror: Mirror, axis: int) -> None:
+    images, _ = bars(60)
+    mirrored = mirrored_images(tf.constant(images), mirror.value, tf.constant([1, 2], tf.int64)).numpy()
+    kinds = [
+        "same" if np.array_equal(before, after) else "mirrored" if np.array_equal(np.flip(before, axis), after) else "?"
+        for before, after in zip(images, mirrored, strict=True)
+    ]
+    assert set(kinds) == {"same", "mirrored"}
+    assert 15 < kinds.count("mirrored") < 45
+
+
+def test_strength_of_a_batch_follows_what_was_told_in_time() -> None:
+    strength = Strength(1.0, clean_from=100)
+    strength.change(10, 0.5, mirrors=Mirror.UPSIDE_DOWN, clean_from=100)
+    strength.change(40, 1.5, mirrors=Mirror(0), clean_from=90)
+    told = [tuple(float(value) for value in strength.at(step)) for step in (41, 55, 56, 89, 90)]
+    assert told == [(0.5, 2.0), (0.5, 2.0), (1.5, 0.0), (1.5, 0.0), (0.0, 0.0)]
 
 
 def test_every_pass_holds_every_row_once_in_batches_of_nearly_one_size() -> None:
@@ -253,6 +298,29 @@ def test_stream_that_begins_later_is_the_rest_of_the_same_stream() -> None:
     assert rest == whole[10:]
 
 
+def test_rows_held_back_come_only_in_passes_that_begin_after_they_joined() -> None:
+    x = np.arange(40, dtype="float32")[:, None]
+    back = HeldBack(np.array([3, 17, 30, 31]), joins_from=15)
+    options: Any = {"steps_per_pass": 8, "seed": 1, "shuffle": True, "held_back": back}
+    start = tf.Variable(0, dtype=tf.int64)
+    batches = [
+        batch.ravel().tolist()
+        for batch, _ in training_batches(Rows(x, x), start_step=start, **options).take(40).as_numpy_iterator()
+    ]
+    # 36 rows make 8 batches of 4 or 5; the first pass that begins at step 15 or later is the third, at step 16.
+    assert [len(batch) for batch in batches[:16]] == [4, 5] * 8
+    before = [row for batch in batches[:16] for row in batch]
+    assert sorted(before) == sorted(2 * [row for row in range(40) if row not in (3, 17, 30, 31)])
+    for first in (16, 24, 32):
+        assert sorted(row for batch in batches[first : first + 8] for row in batch) == list(range(40))
+    start.assign(21)
+    rest = [
+        batch.ravel().tolist()
+        for batch, _ in training_batches(Rows(x, x), start_step=start, **options).take(5).as_numpy_iterator()
+    ]
+    assert rest == batches[21:26]
+
+
 def test_plain_batches_hold_all_rows_in_order() -> None:
     x = np.arange(10)
     batches = plain_batches(x, batch_size=4)
@@ -271,8 +339,8 @@ def founding_loss(y_true: Any, y_pred: Any) -> Any:
 def test_fit_that_is_not_adaptive_is_plain_keras(
     model_class: Any, table: Callable[..., Any], net: str, loss: Any
 ) -> None:
-    x, y = blobs()
-    ours = model_class((4,), 3, seed=1) if net == "own" else table()
+    x, y = bars() if net == "own" else blobs()
+    ours = model_class((8, 8, 1), 3, seed=1) if net == "own" else table()
     ours.compile(keras.optimizers.Adam(0.01), loss, metrics=["accuracy"])
     twin = keras.models.clone_model(keras.Model(ours.inputs, ours.outputs))
     twin.set_weights(ours.get_weights())
@@ -362,7 +430,7 @@ def test_resume_from_a_backup_goes_on_where_it_stopped(table: Callable[..., Any]
     spy = Spy()
     again = table(optimizer=keras.optimizers.Adam(0.01))
     again.fit(*blobs(), batch_size=20, epochs=4, callbacks=[keras.callbacks.BackupAndRestore(tmp_path), spy], verbose=0)
-    assert spy.rates == pytest.approx([0.01 * Plan(10, 4).rate(step) for step in range(20, 40)], rel=1e-4)
+    assert spy.rates == pytest.approx([0.01 * Plan(10, 4).rate(step) for step in range(20, 40)], rel=3e-3)
 
 
 def test_weights_of_rows_reach_the_recipe(table: Callable[..., Any]) -> None:
@@ -383,11 +451,3 @@ def test_recipe_steps_aside_where_the_steps_cannot_be_counted(table: Callable[..
     model.fit(batches, callbacks=[spy], shuffle=False, verbose=0)
     assert spy.rates == pytest.approx([0.01] * 10)
     assert model.training_facts.recipe == ()
-
-
-def test_callbacks_of_ours_can_be_used_in_any_keras_fit() -> None:
-    inputs = keras.Input((4,))
-    model = keras.Model(inputs, keras.layers.Dense(3, activation="softmax")(inputs))
-    model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
-    model.fit(*blobs(), callbacks=[OneCycleRate(Plan(7, 3)), AveragedWeights()], epochs=3, verbose=0)
-    assert float(model.optimizer.learning_rate) == pytest.approx(0.1)

@@ -30,6 +30,7 @@ COMMANDS = {
     "whoami": ("lepton_ai.cli.whoami", "Show which cloud and workspace commands speak to."),
     "run": ("lepton_ai.cli.run", "Run a script with the data sets in reach."),
     "data": ("lepton_ai.cli.data", "Add, list and show data sets."),
+    "train": ("lepton_ai.cli.train", "Train a model from a table, as a run of the cloud."),
     "model": ("lepton_ai.cli.model", "Register, list and show models."),
     "deploy": ("lepton_ai.cli.deploy", "Put a model behind an HTTP endpoint."),
     "endpoint": ("lepton_ai.cli.endpoint", "List, call and stop endpoints."),

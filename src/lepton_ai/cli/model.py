@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -135,29 +136,45 @@ def alias(ctx: click.Context, name: str, alias: str | None, version: int | None,
 @click.argument("source", type=click.Path(exists=True, path_type=Path))
 @click.argument("name")
 @click.option("--message", default="", help="Why this version was made.")
+@click.option(
+    "--task",
+    type=click.Choice(["classification", "regression"]),
+    help="What an .onnx file answers, if that is unclear.",
+)
+@click.option("--labels", metavar="A,B,…", help="What the classes are called, in the order of the answers.")
 @json_option
 @data_dir_option
 @click.pass_context
-def push(ctx: click.Context, source: Path, name: str, message: str, as_json: bool) -> None:
-    """Register a saved model as a new version: a .keras file, or a folder with an artifact.
+def push(
+    ctx: click.Context, source: Path, name: str, message: str, task: str | None, labels: str | None, as_json: bool
+) -> None:
+    """Register a saved model as a new version: a .keras or an .onnx file, or a folder with an artifact.
 
     \b
     Examples:
       lepton model push digits.keras digits
+      lepton model push churn.onnx churn --labels stays,leaves
       lepton model push ./artifact digits --message "trained on June's data"
     """
     cloud = cloud_of(ctx)
     cloud.ping()
     if source.is_dir():
+        if task or labels:
+            raise InvalidInput("an artifact says itself what it answers, got --task or --labels")
         total = sum(path.stat().st_size for path in source.iterdir() if path.is_file())
         with progress(f"Pushing {name}", total) as advance:
             version = cloud.models.push_folder(source, name, message=message, progress=advance)
     else:
-        from lepton_ai.sdk.model import Model
-
-        model = Model.load(source)
+        model = _loaded(source)
         with progress(f"Pushing {name}", None) as advance:
-            version = cloud.push(model, name, message=message, progress=advance)
+            version = cloud.push(
+                model,
+                name,
+                message=message,
+                task=task,
+                labels=[_label(label) for label in labels.split(",")] if labels else None,
+                progress=advance,
+            )
     if as_json:
         print_json(version.details.model_dump())
     else:
@@ -216,6 +233,19 @@ def remove(ctx: click.Context, model: str, everything: bool) -> None:
         raise InvalidInput(f"a version is a whole number, got {version!r}")
     removed = cloud_of(ctx).models.remove(name, int(version) if colon else None)
     say(f"Removed {removed} version{'s' if removed != 1 else ''} of {name}.")
+
+
+def _loaded(source: Path) -> Any:
+    """The model in a .keras file; the path itself of anything else, which the SDK knows or refuses."""
+    if source.suffix.lower() != ".keras":
+        return source
+    from lepton_ai.sdk.model import Model
+
+    return Model.load(source)
+
+
+def _label(text: str) -> int | str:
+    return int(text) if text.isascii() and text.isdigit() and str(int(text)) == text else text.strip()
 
 
 def _aliases(aliases: dict[str, int]) -> str:

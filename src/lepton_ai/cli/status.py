@@ -46,6 +46,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
             "executor": status.executor,
             "isolation": status.isolation,
             "models": status.models,
+            "training": f"{status.runs} run{'s' if status.runs != 1 else ''}" if status.runs else "",
         }
     )
     if endpoints:

@@ -54,6 +54,10 @@ class DataFolder:
         return self.run / "models"
 
     @property
+    def training(self) -> Path:
+        return self.root / "training"
+
+    @property
     def gateway(self) -> Path:
         return self.run / "gateway"
 
@@ -76,7 +80,8 @@ class DataFolder:
             PermissionDenied, StorageFull, Unavailable: They cannot be made; the message says why.
         """
         try:
-            for folder in (self.root, self.artifacts, self.datasets, self.logs, self.run, self.workers, self.gateway):
+            inner = (self.artifacts, self.datasets, self.logs, self.training, self.run, self.workers, self.gateway)
+            for folder in (self.root, *inner):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except PermissionError as error:
             raise PermissionDenied(
@@ -92,7 +97,7 @@ class DataFolder:
         """Remove what a server that was killed was about to put in place. Call as the folder's sole owner."""
         for folder in (self.root, self.run, self.gateway, *self.workers.iterdir()):
             remove_leftovers(folder)
-        for unfinished in self.models.glob(".*"):
+        for unfinished in (*self.models.glob(".*"), *self.training.glob("*/.data.*")):
             shutil.rmtree(unfinished)
 
 

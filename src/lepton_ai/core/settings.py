@@ -22,6 +22,13 @@ def _port(text: str) -> int:
     return number
 
 
+def _at_least_one(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError("a number from 1")
+    return number
+
+
 def _path(text: str) -> Path:
     return Path(text).expanduser().absolute()
 
@@ -73,6 +80,12 @@ class Settings:
         env="LEPTON_DATASETS",
         parse=lambda text: tuple(part for part in text.split(os.pathsep) if part),
         help="Folders with data sets, looked through before those of the data folder; separated as in PATH.",
+    )
+    runs_at_once: int = _setting(
+        1,
+        env="LEPTON_RUNS_AT_ONCE",
+        parse=_at_least_one,
+        help="How many training runs have a process at once. Each uses all cores that it finds.",
     )
     worker_env: tuple[str, ...] = _setting(
         (),

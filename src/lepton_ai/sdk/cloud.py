@@ -2,14 +2,15 @@
 
 import shutil
 import socket
+import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Any, Self
 
-from lepton_ai.core.errors import Unauthenticated
+from lepton_ai.core.errors import InvalidInput, Unauthenticated
 from lepton_ai.core.settings import load_settings
 from lepton_ai.sdk.connection import Connection
 from lepton_ai.sdk.credentials import Address, find_address
@@ -17,14 +18,12 @@ from lepton_ai.sdk.datasets import Datasets
 from lepton_ai.sdk.endpoints import Endpoint, Endpoints
 from lepton_ai.sdk.local import start_server, stop_server
 from lepton_ai.sdk.models import Models, ModelVersion
+from lepton_ai.sdk.runs import Run, Runs
 from lepton_ai.server.schemas.workspace import ServerStatus, WorkspaceName
-
-if TYPE_CHECKING:
-    from lepton_ai.sdk.model import Model
 
 
 class Cloud:
-    """A running cloud: its models, its endpoints, its data sets.
+    """A running cloud: its models, its endpoints, its training runs, its data sets.
 
     `Cloud()` finds the cloud that `lepton` commands speak to: the variables `LEPTON_WORKSPACE_URL` and
     `LEPTON_WORKSPACE_TOKEN`, then what `lepton login` stored, then the one on this machine.
@@ -55,6 +54,7 @@ class Cloud:
         self._connection = Connection(self.address.url, self.address.token)
         self.models = Models(self._connection)
         self.endpoints = Endpoints(self._connection, self._connect)
+        self.runs = Runs(self._connection)
         self.datasets = Datasets(settings)
 
     @classmethod
@@ -119,21 +119,98 @@ class Cloud:
         """How the cloud is: its gateway, its addresses, and how much runs."""
         return self._connection.read(ServerStatus, "/status")
 
-    def push(
-        self, model: "Model", name: str, *, message: str = "", progress: Callable[[int], object] = int
-    ) -> ModelVersion:
-        """Register a trained model as a new version. `model.push(name)` is the same.
+    def train(
+        self,
+        data: Any,
+        target: str,
+        name: str,
+        *,
+        budget: float | str | None = None,
+        steps: int | None = None,
+        epochs: int | None = None,
+        seed: int = 0,
+        columns: Mapping[str, Mapping[str, Any]] | None = None,
+        progress: Callable[[int], object] = int,
+    ) -> Run:
+        """Train a model from a table, in the cloud, and register it. Returns at once; `Run.wait` gives the version.
+
+        The run goes on whatever becomes of this process. It survives `kill -9`, and a stop of the cloud, at the cost of
+        what it did since its last checkpoint.
 
         Args:
-            model: The model.
+            data: A file on this machine, which is copied to the cloud; a data set that the cloud has, as `NAME`, or
+                `NAME/FILE` where it has several tables; or a pandas or polars frame, an Arrow table, a NumPy array, a
+                dict of columns, a list of rows.
+            target: The column to predict.
+            name: The model to register a version of.
+            budget: How long to train: seconds, or text such as "90s", "5m", "1.5h". Or
+            steps: how many steps; or
+            epochs: how often to pass over the rows.
+            seed: Decides which rows test, initial weights and order.
+            columns: What you know about columns, fields of `Column` by the column's name: `{"zip": {"kind":
+                "category"}, "patient": {"roles": ["group"]}}`.
+            progress: Called with the number of bytes sent since the last call.
+
+        Raises:
+            NotFound: There is no such file or data set.
+            InvalidInput: A name or a number is wrong. What is wrong with the table shows once the run reads it.
+        """
+        return self.runs.create(
+            data,
+            target,
+            name,
+            budget=budget,
+            steps=steps,
+            epochs=epochs,
+            seed=seed,
+            columns=columns,
+            progress=progress,
+        )
+
+    def push(
+        self,
+        model: Any,
+        name: str,
+        *,
+        message: str = "",
+        task: str | None = None,
+        labels: Sequence[int | str] | None = None,
+        sample: Any = None,
+        metrics: Mapping[str, float] | None = None,
+        progress: Callable[[int], object] = int,
+    ) -> ModelVersion:
+        """Register a trained model as a new version. For a `Model`, `model.push(name)` is the same.
+
+        Models of other frameworks are turned into ONNX, compared with themselves on rows, and served as ours are. Their
+        rows are numbers. Nothing is pickled.
+
+        Args:
+            model: A `Model`; a fitted scikit-learn classifier or regressor, a pipeline too; a torch module; or the path
+                of an `.onnx` file.
             name: What to register it under.
             message: Why this version was made.
+            task: "classification" or "regression": a torch module needs it; an `.onnx` file classifies by itself where
+                its answers are probabilities. A classifier of these two that answers otherwise gets a softmax.
+            labels: What its classes are called, in the order of its answers; left out, those that it knows, else 0, 1 …
+            sample: Rows to compare ONNX and the model on; a torch module needs some, others are compared on random rows
+                where there are none.
+            metrics: What was measured, by name; if left out what a `Model`'s last `evaluate` said.
             progress: Called with the number of bytes sent since the last call.
+
+        Raises:
+            InvalidInput: Something given does not fit the model.
+            NotSupported: It cannot be served; the message names what was found.
+            MissingPackage: What turns it into ONNX is not installed.
+            LeptonError: It cannot become ONNX, or does not agree with it to 1e-4.
         """
-        from lepton_ai.platform.frameworks.export import export_artifact
+        from lepton_ai.platform.frameworks.foreign.export import export_foreign, is_foreign
 
         with tempfile.TemporaryDirectory(prefix="lepton-push-") as folder:
-            artifact = export_artifact(model, Path(folder) / "artifact")
+            target = Path(folder) / "artifact"
+            if is_foreign(model):
+                artifact = export_foreign(model, target, task=task, labels=labels, sample=sample, metrics=metrics)
+            else:
+                artifact = _export_own(model, target, task, labels=labels, sample=sample, metrics=metrics)
             return self.models.push_folder(artifact, name, message=message, progress=progress)
 
     def deploy(
@@ -170,6 +247,21 @@ class Cloud:
 
     def _connect(self, url: str) -> Connection:
         return Connection(url, self.address.token)
+
+
+def _export_own(model: Any, folder: Path, task: str | None, **options: Any) -> Path:
+    home = sys.modules.get("lepton_ai.platform.frameworks.model")  # loaded, if there is a Model: it takes seconds
+    if home is None or not isinstance(model, home.Model):
+        raise InvalidInput(
+            f"`model` must be a Model, a scikit-learn estimator, a torch module or the path of an .onnx file, "
+            f"got {type(model).__name__}",
+            hint="A plain Keras net: Model(inputs=net.inputs, outputs=net.outputs).",
+        )
+    if task is not None and task != model.task:
+        raise InvalidInput(f"`task` must fit the model, got task={task!r} for {model.task}", hint="Leave it out.")
+    from lepton_ai.platform.frameworks.export import export_artifact
+
+    return export_artifact(model, folder, **options)
 
 
 def free_port_pair() -> int:

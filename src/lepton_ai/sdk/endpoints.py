@@ -14,6 +14,7 @@ from lepton_ai.core.errors import Conflict, DeadlineExceeded, InvalidInput, NotF
 from lepton_ai.core.names import check_name
 from lepton_ai.platform.model_management.registry.records import ModelReference
 from lepton_ai.sdk.connection import Connection, not_lepton, parsed
+from lepton_ai.sdk.notebook import Shown, endpoint_html, endpoints_html
 from lepton_ai.server.schemas.endpoints import Deployment, EventItem, ReplicaItem
 
 _POLL_S = 0.1
@@ -73,6 +74,9 @@ class Endpoint:
 
     def __repr__(self) -> str:
         return f"<Endpoint {self.name} {self.state} {self.url}>"
+
+    def _repr_html_(self) -> str:
+        return endpoint_html(self.details)
 
     def refresh(self) -> Self:
         """Ask the server where it stands."""
@@ -208,7 +212,8 @@ class Endpoints:
 
     def list(self) -> Sequence[Endpoint]:
         """All endpoints, by name."""
-        return [self._endpoint(found) for found in self._connection.read_list(Deployment, "/deployments")]
+        found = [self._endpoint(each) for each in self._connection.read_list(Deployment, "/deployments")]
+        return Shown(found, lambda endpoints: endpoints_html([endpoint.details for endpoint in endpoints]))
 
     def get(self, name: str) -> Endpoint:
         """One endpoint.

@@ -40,3 +40,8 @@ class Model(frameworks.Model):
 
         where = cloud or Cloud()
         return where.deploy(where.push(self, name), name=name, **options)
+
+    def _repr_html_(self) -> str:
+        from lepton_ai.sdk.notebook import model_html
+
+        return model_html(self)

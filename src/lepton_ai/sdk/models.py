@@ -13,7 +13,9 @@ from lepton_ai.core.errors import InvalidInput, NotFound
 from lepton_ai.core.files import atomic_file
 from lepton_ai.platform.model_management.registry.records import REQUIRED_FILES, ModelReference
 from lepton_ai.sdk.connection import Connection, parsed
-from lepton_ai.server.schemas.models import ModelDetails, ModelItem, Removed, Version
+from lepton_ai.sdk.notebook import Shown, details_html, models_html, version_html
+from lepton_ai.server.schemas import models as schemas
+from lepton_ai.server.schemas.models import ModelItem, Removed, Version
 
 _CHUNK_BYTES = 1 << 20
 
@@ -40,6 +42,16 @@ class ModelVersion:
         """What was measured of it."""
         return self.details.metrics
 
+    def _repr_html_(self) -> str:
+        return version_html(str(self), self.details)
+
+
+class ModelDetails(schemas.ModelDetails):
+    """One model with everything under its name."""
+
+    def _repr_html_(self) -> str:
+        return details_html(self)
+
 
 class Models:
     """The registry. Get it as `Cloud().models`."""
@@ -49,7 +61,7 @@ class Models:
 
     def list(self) -> Sequence[ModelItem]:
         """All models."""
-        return self._connection.read_list(ModelItem, "/models")
+        return Shown(self._connection.read_list(ModelItem, "/models"), models_html)
 
     def get(self, name: str) -> ModelDetails:
         """One model with its versions, aliases and their history.
@@ -191,10 +203,8 @@ def _chunks(path: Path, progress: Callable[[int], object]) -> Iterator[bytes]:
 def _metrics(path: Path) -> dict[str, float]:
     """What was measured on data that was not trained on; failing that, while it was trained."""
     written = _read_json(path)
-    for part in ("evaluation", "training"):
-        if isinstance(written.get(part), dict) and written[part]:
-            written = written[part]
-            break
+    if not written.keys().isdisjoint(("evaluation", "training")):
+        written = written.get("evaluation") or written.get("training") or {}
     return {name: float(value) for name, value in written.items() if isinstance(value, int | float)}
 
 

@@ -33,6 +33,10 @@ from lepton_ai.platform.model_management.endpoints.reconciler import EndpointRec
 from lepton_ai.platform.model_management.endpoints.records import EndpointChange, EndpointState
 from lepton_ai.platform.model_management.endpoints.service import Endpoints
 from lepton_ai.platform.model_management.registry.service import Registry
+from lepton_ai.platform.model_management.runs import store as run_store
+from lepton_ai.platform.model_management.runs.reconciler import RunReconciler
+from lepton_ai.platform.model_management.runs.records import Run, RunChange
+from lepton_ai.platform.model_management.runs.service import Runs
 
 DEFAULT_WORKSPACE = "default"
 ADMIN = "admin"
@@ -53,12 +57,14 @@ class ControlPlane:
     access: Access
     registry: Registry
     endpoints: Endpoints
+    runs: Runs
     artifacts: ArtifactStore
     datasets: Catalogue
     executor: Executor
     gateway: GatewayKeeper
     loop: ReconcileLoop[EndpointState, Any, EndpointChange]
     reconciler: EndpointReconciler
+    run_loop: ReconcileLoop[Run, Any, RunChange]
     control_socket: str
 
     @classmethod
@@ -78,6 +84,7 @@ class ControlPlane:
         database = Database.open(folders.database)
         migrate(database)
         database.write(endpoint_store.free_all_leases)
+        database.write(run_store.free_all_leases)
 
         executor: Executor = import_module(f"lepton_ai.infrastructure.compute.drivers.{settings.executor}").open_driver(
             folders, environment, settings.worker_env
@@ -89,8 +96,13 @@ class ControlPlane:
         driver, why = choose_driver(settings.gateway, folders.gateway, sockets)
         control_socket = str(sockets / "control.sock")
 
+        registry = Registry(database, artifacts, clock, new_id, journal)
+
         def hint() -> None:
             loop.hint()
+
+        def hint_runs() -> None:
+            run_loop.hint()
 
         gateway = GatewayKeeper(
             driver,
@@ -115,20 +127,34 @@ class ControlPlane:
             journal=journal,
         )
         loop = ReconcileLoop(reconciler, clock, report, interval_s=0.1)
+        run_reconciler = RunReconciler(
+            database=database,
+            executor=executor,
+            artifacts=artifacts,
+            registry=registry,
+            folder=folders.training,
+            places=settings.runs_at_once,
+            clock=clock,
+            new_id=new_id,
+            journal=journal,
+        )
+        run_loop = ReconcileLoop(run_reconciler, clock, report, interval_s=0.25)
         return cls(
             settings=settings,
             folders=folders,
             clock=clock,
             database=database,
             access=access,
-            registry=Registry(database, artifacts, clock, new_id, journal),
+            registry=registry,
             endpoints=Endpoints(database, clock, new_id, journal, hint),
+            runs=Runs(database, clock, new_id, journal, hint_runs),
             artifacts=artifacts,
             datasets=open_catalogue(settings),
             executor=executor,
             gateway=gateway,
             loop=loop,
             reconciler=reconciler,
+            run_loop=run_loop,
             control_socket=control_socket,
         )
 
@@ -140,6 +166,7 @@ class ControlPlane:
         self.gateway.start()
         self.executor.watch(self._worker_changed)
         self.loop.start()
+        self.run_loop.start()
 
     def stop(self, *, keep_workloads: bool) -> None:
         """Stop the loops, and unless they are to be kept everything that runs; then close the database.
@@ -148,12 +175,12 @@ class ControlPlane:
             keep_workloads: Leave gateway and replicas running, for the next control plane to adopt.
         """
         self.loop.stop()
+        self.run_loop.stop()
         self.gateway.stop()
         self.reconciler.close()
         if not keep_workloads:
             stop_all_workers(self.executor, self.clock)
-            now_ms = self.clock.now_ms()
-            self.database.write(lambda connection: endpoint_store.all_replicas_stopped(connection, now_ms))
+            record_all_stopped(self.database, self.clock)
             remove_socket_folder(self.settings.data_dir)
         self.executor.close()
         self.database.close()
@@ -168,8 +195,9 @@ class ControlPlane:
         write_atomically(path, self.access.issue_token(DEFAULT_WORKSPACE, ADMIN).encode(), mode=0o600)
 
     def _stop_strangers(self) -> None:
-        """Stop replicas that no record speaks of: those of endpoints removed while no control plane looked."""
+        """Stop workers that no record speaks of: of endpoints and runs removed while no control plane looked."""
         known = {replica.id for replica in self.database.read(endpoint_store.live_replicas)}
+        known |= {run.worker_id for run in self.database.read(run_store.active_runs)}
         for worker_id, spec in self.executor.adopt().items():
             if spec.kind != KIND and worker_id not in known:
                 self.executor.stop(worker_id)
@@ -180,6 +208,9 @@ class ControlPlane:
         if worker_id.startswith("rep-"):
             self.database.write(lambda connection: endpoint_store.make_due(connection, worker_id))
             self.loop.hint()
+        elif worker_id.startswith("run-"):
+            self.database.write(lambda connection: run_store.make_due(connection, worker_id.partition(".")[0]))
+            self.run_loop.hint()
         else:
             self.gateway.hint()
 
@@ -214,10 +245,20 @@ def record_stop(folders: DataFolder) -> None:
     database = Database.open(folders.database)
     try:
         migrate(database)
-        now_ms = SystemClock().now_ms()
-        database.write(lambda connection: endpoint_store.all_replicas_stopped(connection, now_ms))
+        record_all_stopped(database, SystemClock())
     finally:
         database.close()
+
+
+def record_all_stopped(database: Database, clock: Clock) -> None:
+    """Write down that no worker runs: replicas are stopped, runs go on at the next start."""
+    now_ms = clock.now_ms()
+
+    def work(connection: Connection) -> None:
+        endpoint_store.all_replicas_stopped(connection, now_ms)
+        run_store.all_runs_interrupted(connection, now_ms)
+
+    database.write(work)
 
 
 def stop_all_workers(executor: Executor, clock: Clock, timeout_s: float = 30.0) -> None:

@@ -54,6 +54,7 @@ class WorkerState:
     pid: int | None = None
     exit_code: int | None = None
     signal: int | None = None
+    out_of_memory: bool = False
     message: str | None = None
     started_at_ms: int | None = None
     finished_at_ms: int | None = None
@@ -68,6 +69,8 @@ class WorkerState:
         """How it ended, for a person."""
         if self.message:
             return self.message
+        if self.out_of_memory:
+            return "killed by the system, which was out of memory"
         if self.signal:
             return f"killed by signal {self.signal}"
         if self.exit_code is not None:

@@ -54,6 +54,7 @@ class _Supervision:
         signal.signal(signal.SIGALRM, self._kill)
         _adopt_orphans()
         self._write()
+        kills_before = _out_of_memory_kills()
         with open(self._spec["log"], "ab") as log:
             try:
                 self._worker = subprocess.Popen(
@@ -76,6 +77,9 @@ class _Supervision:
         status = self._wait()
         self._kill()  # whatever the worker left in its group
         code = os.waitstatus_to_exitcode(status)
+        # The system does not say whom it killed. That it killed somebody meanwhile is as much as can be known.
+        starved = code == -signal.SIGKILL and "stop_requested" not in self._state
+        self._state["out_of_memory"] = starved and _out_of_memory_kills() > kills_before
         self._finish(code if code >= 0 else None, -code if code < 0 else None, None)
         return 0
 
@@ -139,6 +143,15 @@ def identity_of(pid: int) -> dict[str, Any] | None:
     listed = subprocess.run(["ps", "-o", "state=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
     state, _, start = listed.stdout.strip().partition(" ")
     return {"pid": pid, "start": start.strip(), "boot": ""} if state and not state.startswith("Z") else None
+
+
+def _out_of_memory_kills() -> int:
+    """How many processes this system has killed for want of memory since it started; 0 where it does not tell."""
+    try:
+        lines = Path("/proc/vmstat").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
 
 
 def _adopt_orphans() -> None:

@@ -8,6 +8,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import lepton_ai
+from lepton_ai.platform.evaluation.card import CardFacts, cyclonedx_model_card
+from lepton_ai.platform.evaluation.report import Report
 from lepton_ai.platform.frameworks.architectures.registry import ARCHITECTURES
 from lepton_ai.platform.frameworks.backend import keras
 from lepton_ai.platform.frameworks.facts import TrainingFacts
@@ -34,18 +36,32 @@ def model_card(
     bytes_by_file: Mapping[str, int],
     largest_difference: float,
     lineage: Mapping[str, Any] | None,
+    facts: CardFacts | None = None,
+    report: Report | None = None,
+    report_sha256: str | None = None,
 ) -> dict[str, Any]:
     """The card: CycloneDX's `modelCard` for what that standard has a field for, and ours beside it.
 
     It names no model, person or machine: the same version may go by many names.
+
+    Args:
+        model: A `Model`.
+        signature: What it takes and gives.
+        metrics: The document of `metrics_document`; what the card shows where there is no report.
+        bytes_by_file: The size of each file.
+        largest_difference: Between Keras and ONNX.
+        lineage: Where it comes from.
+        facts: What only people know of it: what it is for, the licence of its data, what speaks against it.
+        report: What was measured.
+        report_sha256: The SHA-256 of the report's file.
     """
     architecture = ARCHITECTURES.get(model.architecture or "")
     measured = metrics["evaluation"] or metrics["training"] or {}
     training: TrainingFacts | None = model.training_facts
     return {
         "version": 1,
-        "modelCard": {
-            "modelParameters": {
+        "modelCard": cyclonedx_model_card(
+            {
                 "approach": {"type": "supervised"},
                 "task": signature.task.value,
                 "architectureFamily": architecture.family if architecture else "user-defined Keras network",
@@ -53,10 +69,12 @@ def model_card(
                 "inputs": [{"format": _format(spec.dtype, spec.shape)} for spec in signature.inputs],
                 "outputs": [{"format": _format(spec.dtype, spec.shape)} for spec in signature.outputs],
             },
-            "quantitativeAnalysis": {
-                "performanceMetrics": [{"type": name, "value": str(value)} for name, value in sorted(measured.items())]
-            },
-        },
+            facts=facts,
+            report=report,
+            report_sha256=report_sha256,
+            metrics=measured,
+            data=_recorded_data(training),
+        ),
         "parameters": {
             "total": int(model.count_params()),
             "trainable": int(sum(math.prod(weight.shape) for weight in model.trainable_weights)),
@@ -91,6 +109,13 @@ def data_document(training: TrainingFacts | None) -> dict[str, Any]:
     }
 
 
+def _recorded_data(training: TrainingFacts | None) -> dict[str, str]:
+    if training is None:
+        return {}
+    recorded = {"rows": training.rows, "sha256": training.fingerprint}
+    return {name: str(value) for name, value in recorded.items() if value is not None}
+
+
 def _training(model: Any, training: TrainingFacts | None) -> dict[str, Any] | None:
     if training is None:
         return None
@@ -103,6 +128,7 @@ def _training(model: Any, training: TrainingFacts | None) -> dict[str, Any] | No
         "seed": training.seed,
         "loss": loss_name(single_loss(model.loss)) if _was_compiled(model) else None,
         "optimizer": _optimizer(model),
+        "decisions": training.log.to_json()["decisions"],
     }
 
 

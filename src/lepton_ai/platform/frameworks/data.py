@@ -1,15 +1,18 @@
-"""Batches for Keras: tf.data sets that never stall, shuffled and shifted by seed alone.
+"""Batches for Keras: tf.data sets that never stall, shuffled and augmented by seed and step alone.
 
 Keras' own path for arrays leaves tf.data's autotuner on, and dropping an iterator then waits for that thread's next
 wake-up: up to 20 s between epochs, on a CPU that does nothing (seen with TensorFlow 2.21). Here the autotuner is off,
 and one iterator serves the whole fit.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from lepton_ai.platform.frameworks.augmentation import Augmentation, Strength, mirrored_images
 from lepton_ai.platform.frameworks.backend import tf
 from lepton_ai.platform.frameworks.intake import Rows
 
@@ -18,18 +21,42 @@ _AHEAD = 4
 
 
 @dataclass(frozen=True)
-class Shift:
-    """A move of all images of a batch by -1, 0 or 1 pixels each way, drawn anew for each batch.
+class Changes:
+    """How rows are changed while training.
 
     Args:
-        until_step: The first step that sees the images as they are, and all after it do.
+        augmentation: What changes a batch.
+        strength: How strongly, by step.
+        may_mirror: Whether rows are images, which may turn out to be mirrored.
     """
 
-    until_step: int
+    augmentation: Augmentation
+    strength: Strength
+    may_mirror: bool = False
+
+
+@dataclass(frozen=True)
+class HeldBack:
+    """Rows that are not trained on at first.
+
+    Args:
+        positions: Which ones.
+        joins_from: The step from which they are, beginning with the next pass.
+    """
+
+    positions: NDArray[np.int64]
+    joins_from: int
 
 
 def training_batches(
-    rows: Rows, *, steps_per_pass: int, seed: int, shuffle: bool, start_step: Any, shift: Shift | None = None
+    rows: Rows,
+    *,
+    steps_per_pass: int,
+    seed: int,
+    shuffle: bool,
+    start_step: Any,
+    changes: Changes | None = None,
+    held_back: HeldBack | None = None,
 ) -> Any:
     """An endless stream of training batches, pass after pass over the rows.
 
@@ -37,38 +64,40 @@ def training_batches(
 
     Args:
         rows: What to train on.
-        steps_per_pass: How many batches one pass makes.
-        seed: Decides every order and every shift, whatever runs beside it.
+        steps_per_pass: How many batches one pass over all rows makes.
+        seed: Decides every order and every change, whatever runs beside it.
         shuffle: Whether each pass has an order of its own.
         start_step: A `tf.Variable` with the number of the step the stream begins at, read when it begins.
-        shift: Whether and how long to shift images.
+        changes: How to change rows, if at all.
+        held_back: Which rows come in later passes only.
 
     Returns:
         A `tf.data.Dataset` of `(x, y)` or `(x, y, sample_weight)`.
     """
     tensors = _tensors(rows)
-    count = len(rows)
+    passes = _Passes(len(rows), steps_per_pass, held_back)
 
     def batches_of_pass(number: Any) -> Any:
-        number = number + start_step // steps_per_pass
-        order = tf.range(count, dtype=tf.int64)
+        number = number + passes.number(start_step)
+        order, steps, first_step = passes.order(number), passes.steps(number), passes.first_step(number)
+        count = tf.size(order, tf.int64)
         if shuffle:
             order = tf.random.experimental.stateless_shuffle(order, seed=tf.stack([seed, number]))
 
         def numbered_batch(position: Any) -> Any:
-            first, after = position * count // steps_per_pass, (position + 1) * count // steps_per_pass
-            return number * steps_per_pass + position, order[first:after]
+            first, after = position * count // steps, (position + 1) * count // steps
+            return first_step + position, order[first:after]
 
-        return tf.data.Dataset.range(steps_per_pass).map(numbered_batch)
+        return tf.data.Dataset.range(tf.maximum(start_step - first_step, 0), steps).map(numbered_batch)
 
     def batch(step: Any, indices: Any) -> Any:
         x, *rest = (tf.gather(tensor, indices) for tensor in tensors)
-        if shift is not None:
-            x = tf.cond(step < shift.until_step, lambda: _shifted(x, tf.stack([seed, step])), lambda: x)
+        if changes is not None:
+            x = _changed(changes, x, step, seed)
         return x, *rest
 
-    passes = tf.data.Dataset.counter().flat_map(batches_of_pass)
-    return _steady(passes.map(batch, num_parallel_calls=_WORKERS, deterministic=True))
+    numbered = tf.data.Dataset.counter().flat_map(batches_of_pass)
+    return _steady(numbered.map(batch, num_parallel_calls=_WORKERS, deterministic=True))
 
 
 def plain_batches(*arrays: Any, batch_size: int) -> Any:
@@ -95,12 +124,45 @@ def evaluation_batches(rows: Rows, *, batch_size: int) -> Any:
     return plain_batches(*arrays, batch_size=batch_size)
 
 
-def _shifted(images: Any, seed: Any) -> Any:
-    """(batch, height, width, channels) moved by a pixel at most; the border is repeated, so that no edge appears."""
-    height, width = images.shape[1], images.shape[2]
-    top, left = tf.unstack(tf.random.stateless_uniform([2], seed, minval=0, maxval=3, dtype=tf.int32))
-    padded = tf.pad(images, [[0, 0], [1, 1], [1, 1], [0, 0]], "SYMMETRIC")
-    return tf.ensure_shape(padded[:, top : top + height, left : left + width], images.shape)
+class _Passes:
+    """Which rows each pass goes over and at which step it begins; in the graph, from the number of the pass."""
+
+    def __init__(self, rows: int, steps_per_pass: int, held_back: HeldBack | None) -> None:
+        kept = np.arange(rows, dtype=np.int64)
+        if held_back is not None:
+            kept = np.setdiff1d(kept, held_back.positions)
+        self._orders = (_on_cpu(kept), tf.range(rows, dtype=tf.int64))
+        self._steps = (math.ceil(len(kept) * steps_per_pass / rows), steps_per_pass)
+        self._passes_before = math.ceil(held_back.joins_from / self._steps[0]) if held_back is not None else 0
+        self._steps_before = self._passes_before * self._steps[0]
+
+    def number(self, step: Any) -> Any:
+        """The pass that a step is in."""
+        after = self._passes_before + (step - self._steps_before) // self._steps[1]
+        return tf.where(step < self._steps_before, step // self._steps[0], after)
+
+    def order(self, number: Any) -> Any:
+        """The rows of a pass, unshuffled."""
+        return tf.cond(number < self._passes_before, lambda: self._orders[0], lambda: self._orders[1])
+
+    def steps(self, number: Any) -> Any:
+        """How many batches a pass makes."""
+        return tf.where(number < self._passes_before, *(tf.constant(each, tf.int64) for each in self._steps))
+
+    def first_step(self, number: Any) -> Any:
+        """The step that a pass begins at."""
+        after = self._steps_before + (number - self._passes_before) * self._steps[1]
+        return tf.where(number < self._passes_before, number * self._steps[0], after)
+
+
+def _changed(changes: Changes, x: Any, step: Any, seed: int) -> Any:
+    strength, mirrors = changes.strength.at(step)
+    seeds = tf.stack([tf.constant(seed, tf.int64), step])
+    shape = x.shape
+    if changes.may_mirror:
+        x = tf.cond(mirrors > 0, lambda: mirrored_images(x, mirrors, seeds + 3), lambda: x)
+    x = tf.cond(strength > 0, lambda: changes.augmentation(x, strength, seeds), lambda: x)
+    return tf.ensure_shape(x, shape)
 
 
 def _tensors(rows: Rows) -> list[Any]:

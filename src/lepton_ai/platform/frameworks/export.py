@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from lepton_ai.core.errors import Conflict, InvalidInput, NotSupported
 from lepton_ai.platform.frameworks.card import data_document, environment_document, metrics_document, model_card
 from lepton_ai.platform.frameworks.checks import check_rows
+from lepton_ai.platform.frameworks.export_failed import ExportFailed
 from lepton_ai.platform.frameworks.layers import Standardize
-from lepton_ai.platform.frameworks.onnx_graph import INPUT_NAME, ExportFailed, check_agreement, write_onnx
+from lepton_ai.platform.frameworks.onnx_graph import INPUT_NAME, check_agreement, write_onnx
+from lepton_ai.platform.preprocessing.preprocessing import preprocessing_document
 from lepton_ai.platform.preprocessing.signature import Signature, Task, TensorSpec
 
 __all__ = ["ExportFailed", "export_artifact", "signature_of"]
@@ -39,7 +41,7 @@ def export_artifact(
         folder: An empty folder, or one to make.
         metrics: What was measured, where that is not what the model's last `evaluate` said.
         lineage: Where it comes from (data, code, parent); goes into the card.
-        labels: For a classifier, what to call the classes; 0, 1, 2 … if left out.
+        labels: For a classifier, what to call the classes; if left out as its schema does, or 0, 1, 2 …
         sample: Rows to compare ONNX and Keras on; rows of the last fit if left out, random ones where there are none.
 
     Returns:
@@ -77,7 +79,7 @@ def export_artifact(
     )
     documents = {
         "signature": signature.to_json(),
-        "preprocessing": {"version": 1, "steps": []},
+        "preprocessing": preprocessing_document(model.preprocessing),
         "metrics": measured,
         "card": card,
         "environment": environment_document(),
@@ -111,7 +113,8 @@ def signature_of(model: Any, labels: Sequence[int | str] | None = None) -> Signa
     names: tuple[int | str, ...] | None = None
     if classifies:
         classes = shapes[1][-1]
-        names = tuple(labels) if labels is not None else tuple(range(classes))
+        known = labels if labels is not None else model.labels
+        names = tuple(known) if known is not None else tuple(range(classes))
         if len(names) != classes or len(set(names)) != classes:
             raise InvalidInput(
                 f"`labels` must name each of {classes} classes once, got labels={list(names)}",
@@ -133,6 +136,6 @@ def _sample(model: Any, signature: Signature) -> NDArray[np.float32]:
     # A model that was loaded: random rows on the scale that the net knows.
     rows = np.random.default_rng(0).standard_normal((_ROWS_TO_COMPARE, *signature.row_shape))
     scale = next((layer for layer in model.layers if isinstance(layer, Standardize)), None)
-    if scale is not None:
+    if scale is not None and scale.mean.shape[-1] == rows.shape[-1]:  # not where some columns are codes
         rows = rows * scale.deviation.numpy() + scale.mean.numpy()
     return rows.astype(np.float32)

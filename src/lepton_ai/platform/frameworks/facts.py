@@ -2,11 +2,13 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from lepton_ai.platform.frameworks.adaptive.log import DecisionLog
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class TrainingFacts:
         recipe: The names of the parts of the recipe that were on; empty for plain Keras.
         seed: What decided order and shifts; None for plain Keras.
         logs: Keras' numbers for the last epoch.
+        log: What was decided on the way.
     """
 
     rows: int | None
@@ -36,16 +39,19 @@ class TrainingFacts:
     recipe: tuple[str, ...]
     seed: int | None
     logs: Mapping[str, float]
+    log: DecisionLog = field(default=DecisionLog())
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values."""
-        return asdict(self) | {"logs": dict(self.logs)}
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return values | {"logs": dict(self.logs), "log": self.log.to_json()}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
         """Read what `to_json` wrote."""
         tuples = {name: tuple(value[name]) for name in ("x_shape", "y_shape", "recipe") if value[name] is not None}
-        return cls(**{**value, **tuples})
+        log = DecisionLog.from_json(value["log"]) if "log" in value else DecisionLog()
+        return cls(**{**value, **tuples, "log": log})
 
 
 @dataclass(frozen=True)

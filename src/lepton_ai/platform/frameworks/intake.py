@@ -40,11 +40,12 @@ class Rows:
 
     def split(self, at: int) -> tuple["Rows", "Rows"]:
         """The rows before `at`, and those from there on."""
-        first, second = (
-            Rows(self.x[part], self.y[part], None if self.weights is None else self.weights[part])
-            for part in (slice(None, at), slice(at, None))
-        )
-        return first, second
+        return self.at(slice(None, at)), self.at(slice(at, None))
+
+    def at(self, positions: Any) -> "Rows":
+        """The rows at some positions."""
+        weights = None if self.weights is None else self.weights[positions]
+        return Rows(self.x[positions], self.y[positions], weights)
 
 
 class Intake:

@@ -5,6 +5,7 @@ from typing import Any
 
 from lepton_ai.core.errors import InvalidInput
 from lepton_ai.platform.frameworks.backend import keras
+from lepton_ai.platform.preprocessing.signature import Task
 
 
 class LabelEncoding(StrEnum):
@@ -22,6 +23,47 @@ class LabelNeed(StrEnum):
     EITHER = "either"
 
 
+@keras.saving.register_keras_serializable(package="lepton_ai")
+class HalfSquaredError(keras.losses.Loss):
+    """Half the sum of squared errors of a row, the mean of it over rows: its slope by an answer is just the error.
+
+    `compile(loss="half_squared_error")` makes one. Class numbers reach it as one-hot rows.
+
+    Example:
+
+        >>> float(HalfSquaredError()([[1.0, 0.0]], [[0.5, 0.5]]))
+        0.25
+    """
+
+    def __init__(self, name: str = "half_squared_error", **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        answers = keras.ops.convert_to_tensor(y_pred)
+        error = answers - keras.ops.cast(y_true, answers.dtype)
+        return 0.5 * keras.ops.sum(keras.ops.square(error), axis=-1)
+
+
+def named_loss(loss: Any) -> Any:
+    """A loss of ours by its name; anything else as it is."""
+    return HalfSquaredError() if loss == "half_squared_error" else loss
+
+
+def usual_loss(task: Task | None) -> str | None:
+    """What a model is trained with where the user names no loss; None where nobody knows its task."""
+    if task is Task.CLASSIFICATION:
+        return "sparse_categorical_crossentropy"
+    return "mean_squared_error" if task is Task.REGRESSION else None
+
+
+def holds_class_numbers(labels: Any) -> bool:
+    """Whether labels, as they reach a loss, are one whole number per row."""
+    shape = getattr(labels, "shape", None)
+    if shape is None or keras.backend.is_float_dtype(keras.backend.standardize_dtype(labels.dtype)):
+        return False
+    return len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)
+
+
 def checked_label_encoding(value: Any) -> LabelEncoding:
     """`label_encoding` as a member of `LabelEncoding`."""
     try:
@@ -36,8 +78,13 @@ def single_loss(loss: Any) -> Any:
     return flat[0] if len(flat) == 1 else loss
 
 
-def is_plain_callable(loss: Any) -> bool:
-    """Whether the user wrote it as a function: not a name, not a `Loss`, not one of Keras' own functions."""
+def compares_one_hot(loss: Any) -> bool:
+    """Whether class numbers reach it as one-hot rows: a user's plain function, or a loss of ours.
+
+    A plain function is not a name, not a `Loss`, and not one of Keras' own functions.
+    """
+    if isinstance(loss, HalfSquaredError):
+        return True
     return callable(loss) and not isinstance(loss, keras.losses.Loss | type) and not _is_of_keras(loss)
 
 

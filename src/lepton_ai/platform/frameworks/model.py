@@ -1,7 +1,6 @@
 """`Model`: a functional Keras model that builds its own net, checks its data, and trains by a good recipe."""
 
 import json
-import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,21 +9,29 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lepton_ai.core.errors import InvalidInput, NotFound
+from lepton_ai.core.errors import InvalidInput
+from lepton_ai.platform.frameworks.adaptive.log import DecisionLog
 from lepton_ai.platform.frameworks.architectures.registry import ARCHITECTURES, build, choose
+from lepton_ai.platform.frameworks.augmentation import Augmentation
 from lepton_ai.platform.frameworks.backend import keras
 from lepton_ai.platform.frameworks.checks import check_count
 from lepton_ai.platform.frameworks.data import evaluation_batches, plain_batches
+from lepton_ai.platform.frameworks.device import precision_for
 from lepton_ai.platform.frameworks.facts import Memory, TrainingFacts
 from lepton_ai.platform.frameworks.intake import Intake, is_stream
+from lepton_ai.platform.frameworks.loading import compile_arguments, load_model
 from lepton_ai.platform.frameworks.losses import (
     LabelEncoding,
     checked_label_encoding,
+    compares_one_hot,
+    holds_class_numbers,
     is_class_loss,
-    is_plain_callable,
+    named_loss,
     single_loss,
     takes_logits,
+    usual_loss,
 )
+from lepton_ai.platform.frameworks.precision import gpus, training_precision
 from lepton_ai.platform.frameworks.specification import (
     FUNCTIONAL_SIGNATURE,
     SIGNATURE,
@@ -35,11 +42,18 @@ from lepton_ai.platform.frameworks.specification import (
     checked_seed,
     checked_task,
     is_functional,
+    of_schema,
 )
+from lepton_ai.platform.frameworks.table_intake import TableIntake
+from lepton_ai.platform.frameworks.tables.blend_layer import Blend
 from lepton_ai.platform.frameworks.training import BATCH_SIZE, Fit
+from lepton_ai.platform.preprocessing.cleaning import CleaningReport
+from lepton_ai.platform.preprocessing.preprocessing import Preprocessing, preprocessing_document, read_preprocessing
+from lepton_ai.platform.preprocessing.schema import Schema
 from lepton_ai.platform.preprocessing.signature import Task
 
 _FACTS_FILE = "lepton.json"
+_PREPROCESSING_FILE = "preprocessing.json"
 
 
 @keras.saving.register_keras_serializable(package="lepton_ai", name="frameworks.Model")
@@ -50,8 +64,10 @@ class Model(keras.Model):
         input_shape: The shape of one row: `(height, width, channels)` for images, `(time, features)` for series,
             `(columns,)` for numbers.
         num_classes: How many classes to tell apart. None means regression: one number per row.
-        task: "classification" or "regression"; follows from `num_classes` if left out.
-        architecture: "image", "series" or "table"; "auto" takes the one for the shape.
+        schema: Instead of both, the columns of a table with its target, such as `Schema.infer(frame, target="income")`;
+            `fit`, `evaluate` and `predict` then take tables.
+        task: "classification" or "regression"; follows from `num_classes` or the schema if left out.
+        architecture: "image", "series", "table" or "text"; "auto" takes the one for the shape or the schema.
         seed: Makes initial weights, order of rows and augmentation reproducible.
         name: Keras' name of the model.
 
@@ -81,6 +97,7 @@ class Model(keras.Model):
         if is_functional(args, kwargs):
             values = bound(FUNCTIONAL_SIGNATURE, args, kwargs)
             task, architecture, seed = checked_task(values.pop("task")), None, checked_seed(values.pop("seed"))
+            schema = None
             super().__init__(**values)
             if task is Task.CLASSIFICATION and not (self._has_one_answer and self.output_shape[-1] > 1):
                 raise InvalidInput(
@@ -90,19 +107,29 @@ class Model(keras.Model):
         else:
             values = bound(SIGNATURE, args, kwargs)
             task, seed = checked_task(values["task"]), checked_seed(values["seed"])
-            row_shape = checked_row_shape(values["input_shape"])
-            num_classes = checked_num_classes(values["num_classes"], task)
-            architecture = choose(row_shape, values["architecture"]).name
-            inputs, outputs = build(Specification(row_shape, num_classes, architecture, seed))
-            task = Task.CLASSIFICATION if num_classes else Task.REGRESSION
+            schema = values["schema"]
+            if schema is None:
+                row_shape = checked_row_shape(values["input_shape"])
+                num_classes = checked_num_classes(values["num_classes"], task)
+                wanted = Specification(row_shape, num_classes, choose(row_shape, values["architecture"]).name, seed)
+            else:
+                wanted = of_schema(schema, values, seed)
+                choose(wanted.row_shape, wanted.architecture)
+            inputs, outputs = build(wanted)
+            task = Task.CLASSIFICATION if wanted.num_classes else Task.REGRESSION
+            architecture = wanted.architecture
             super().__init__(inputs=inputs, outputs=outputs, name=values["name"])
         self._task = task
         self._architecture = architecture
         self._seed = seed
+        self._schema: Schema | None = schema
+        self._preprocessing: Preprocessing | None = None  # learned at the first fit
+        self._cleaning: CleaningReport | None = None
         self._label_encoding = LabelEncoding.AUTO
         # Keras' own `compiled` is true also for a loaded model whose compile arguments could not be found.
         self._was_compiled = False
-        self._intake: Intake | None = None
+        self._is_free = False  # compiled by us, so that batch size, rate and epochs are ours to choose too
+        self._intake: Intake | TableIntake | None = None
         self._memory = Memory()
 
     # What it is
@@ -128,9 +155,30 @@ class Model(keras.Model):
         return self._seed
 
     @property
+    def schema(self) -> Schema | None:
+        """The columns of its tables; None for a model of plain numbers."""
+        return self._schema
+
+    @property
+    def preprocessing(self) -> Preprocessing | None:
+        """What turns rows of its schema into numbers; None before the first fit, and without a schema."""
+        return self._preprocessing
+
+    @property
+    def labels(self) -> tuple[int | str, ...] | None:
+        """What its classes are called, in the order of its answers; None where only their numbers are known."""
+        target = None if self._schema is None else self._schema.target
+        return target.labels if target is not None and self.task is Task.CLASSIFICATION else None
+
+    @property
     def training_facts(self) -> TrainingFacts | None:
         """The last fit in numbers; None if these weights were never fitted, or changed since in another way."""
         return self._memory.training
+
+    @property
+    def log(self) -> DecisionLog:
+        """What the last fit tried, measured and chosen, and why; empty where there was none."""
+        return DecisionLog() if self._memory.training is None else self._memory.training.log
 
     @property
     def evaluation(self) -> Mapping[str, float] | None:
@@ -164,7 +212,7 @@ class Model(keras.Model):
 
         Args:
             optimizer: As in Keras.
-            loss: As in Keras.
+            loss: As in Keras, or "half_squared_error".
             args: Keras' further arguments.
             label_encoding: What a plain function as the loss gets for class numbers: "auto" for one-hot float32 rows,
                 "integer" for the numbers.
@@ -172,7 +220,8 @@ class Model(keras.Model):
         """
         self._label_encoding = checked_label_encoding(label_encoding)
         if loss is None and self._has_one_answer:
-            loss = _usual_loss(self.task)
+            loss = usual_loss(self.task)
+        loss = named_loss(loss)
         single = single_loss(loss)
         if self._architecture and self.task is Task.CLASSIFICATION and takes_logits(single):
             raise InvalidInput(
@@ -181,6 +230,7 @@ class Model(keras.Model):
             )
         super().compile(optimizer, loss, *args, **kwargs)
         self._was_compiled = True
+        self._is_free = False
         self._intake = None
 
     def fit(
@@ -188,7 +238,7 @@ class Model(keras.Model):
         x: Any = None,
         y: Any = None,
         batch_size: int | None = None,
-        epochs: int = 1,
+        epochs: int | None = None,
         verbose: Any = "auto",
         callbacks: Any = None,
         validation_split: float = 0.0,
@@ -203,19 +253,28 @@ class Model(keras.Model):
         validation_freq: Any = 1,
         *,
         adaptive: bool = True,
+        budget: str | float | None = None,
+        plan: DecisionLog | None = None,
+        select_on_validation: bool = False,
+        augmentation: Augmentation | str | None = "auto",
     ) -> Any:
-        """Train; by the recipe, or as plain Keras does.
+        """Train; adaptively, or as plain Keras does.
 
-        The recipe: inputs are standardised by the training rows (at the first fit), the user's learning rate is the
-        top of one cycle that ends near zero, weights are averaged, images shift by up to a pixel. The user's
-        optimizer, loss and batch size are used as they are. Validation data are reported and decide nothing; they are
-        evaluated on the averaged weights. Afterwards the averaged weights stay, and the rate is the user's again.
+        Adaptive training uses the user's optimizer, loss and batch size as they are, and spends the budget well: layers
+        learn their scales from the training rows (at the first fit), a short race finds the learning rate, which then
+        falls to zero at the end, weights are averaged, images are moved a little and more where the net begins to know
+        its rows by heart, and training that breaks goes back to its last good weights. `log` tells what was decided.
+
+        Choices are made by rows held back from the training rows, which join them later on. Validation data are
+        reported and decide nothing; they are evaluated on the averaged weights. Afterwards the averaged weights stay,
+        and the rate is the user's again. The steps of a race count, and what is reported of its epoch has them in it.
 
         Args:
             x: Rows `(batch, *row_shape)`; images may leave out a channel axis of one. Or a stream of batches.
             y: Labels, see `Model`, or targets `(batch,)`.
-            batch_size: The most rows in a batch, 32 if left out.
-            epochs: The epoch to stop before; also what the rate's cycle is stretched over.
+            batch_size: The most rows in a batch; if left out 32, or what suits the rows where `compile` was left out.
+            epochs: The epoch to stop before, which is the budget; if left out 1, or what suits the rows where
+                `compile` was left out.
             verbose: As in Keras.
             callbacks: As in Keras. Between epochs they see the averaged weights and the user's rate.
             validation_split: The share of rows, from the end, to hold out.
@@ -223,12 +282,18 @@ class Model(keras.Model):
             shuffle: Whether each pass over the rows has an order of its own.
             class_weight: A dictionary of class number to weight.
             sample_weight: One weight per row.
-            initial_epoch: The epoch to begin at.
+            initial_epoch: The epoch to begin at. There is no race in a fit that begins later.
             steps_per_epoch: Batches in an epoch; the next epoch goes on where this one ends.
             validation_steps: As in Keras.
             validation_batch_size: As in Keras.
             validation_freq: As in Keras.
-            adaptive: False is plain Keras on the checked arrays: constant rate, no scaling, averaging or shift.
+            adaptive: False is plain Keras on the checked arrays: constant rate, no scaling, averaging or augmentation.
+            budget: Wall time instead of epochs, such as "3m" or seconds.
+            plan: The log of another fit on the same data, to take its decisions instead of making them.
+            select_on_validation: Whether choices are made by the validation data, and all rows trained on throughout.
+                What is reported on them is too good then.
+            augmentation: "auto" for what suits the architecture, None for none, or a function of one's own:
+                `(rows, strength, seed)` to rows, in TensorFlow, see `Augmentation`.
 
         Returns:
             Keras' `History`.
@@ -251,9 +316,15 @@ class Model(keras.Model):
             validation_batch_size=validation_batch_size,
             validation_freq=validation_freq,
             adaptive=adaptive,
+            budget=budget,
+            plan=plan,
+            select_on_validation=select_on_validation,
+            augmentation=augmentation,
+            is_free=self._is_free,
         )
         data = {"x": x, "y": y, "sample_weight": sample_weight, "class_weight": class_weight}
-        return fit.run(self, super().fit, self._checked if self._is_checked else None, data)
+        with training_precision(self, precision_for(gpus())):
+            return fit.run(self, super().fit, self._checked if self._is_checked else None, data)
 
     def evaluate(
         self,
@@ -328,12 +399,16 @@ class Model(keras.Model):
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
-        """As in Keras, but a plain function sees class numbers as one-hot rows."""
-        if self._loss_wants_one_hot and _holds_class_numbers(y):
-            classes = y_pred.shape[-1]
-            numbers = keras.ops.reshape(y, (-1,))
-            y = keras.ops.one_hot(numbers, classes, dtype="float32")
-        return super().compute_loss(x, y, y_pred, sample_weight, training)
+        """As in Keras, but a plain function sees class numbers as one-hot rows, and packed nets have a loss each."""
+        if training and isinstance(self.layers[-1], Blend):
+            return self.layers[-1].loss_of_nets(
+                lambda labels, answers, weights: self._loss_of(x, labels, answers, weights), y, sample_weight
+            )
+        return self._loss_of(x, y, y_pred, self._weights_of_rows(sample_weight), training)
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """As in Keras; a weight for each packed net counts with its mean."""
+        return super().compute_metrics(x, y, y_pred, self._weights_of_rows(sample_weight))
 
     # Saving and loading
 
@@ -349,35 +424,32 @@ class Model(keras.Model):
             NotFound: There is no such file.
             InvalidInput: It holds something else, or needs custom objects that were not given.
         """
-        if not Path(path).exists():
-            raise NotFound(f"no file {str(path)!r}", hint="Save a model first: model.save('name.keras').")
-        try:
-            model = keras.saving.load_model(path, custom_objects=dict(custom_objects or {}))
-        except (ValueError, TypeError, OSError) as error:
-            raise InvalidInput(
-                f"{str(path)!r} is not a model that can be loaded: {str(error).splitlines()[0]}",
-                hint="Pass the layers, losses and metrics of your own: Model.load(path, custom_objects={...}).",
-            ) from error
-        if not isinstance(model, Model):
-            raise InvalidInput(
-                f"{str(path)!r} must hold a lepton_ai Model, got {type(model).__name__}",
-                hint="Load it with keras.models.load_model and wrap it: Model(inputs=net.inputs, outputs=net.outputs).",
-            )
-        return model
+        return load_model(cls, path, custom_objects)
+
+    def load_weights(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
+        """As in Keras."""
+        super().load_weights(filepath, *args, **kwargs)
+        self.drop_functions()
+
+    def drop_functions(self) -> None:
+        """Compile anew at the next call: what layers hold beside weights, such as trees, is built into functions."""
+        self.test_function = self.predict_function = None  # the train function is in use when a callback restores
 
     def get_config(self) -> dict[str, Any]:
         """Keras' description of the net, and what Keras does not know about it."""
-        own = {"task": self._task, "architecture": self._architecture, "seed": self._seed}
+        schema = None if self._schema is None else self._schema.to_json()
+        own = {"task": self._task, "architecture": self._architecture, "seed": self._seed, "schema": schema}
         return {**super().get_config(), "lepton": own}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> Self:
         """Rebuild the net that `get_config` describes, with new weights."""
-        own = {"task": None, "architecture": None, "seed": None, **config.get("lepton", {})}
+        own = {"task": None, "architecture": None, "seed": None, "schema": None, **config.get("lepton", {})}
         model = super().from_config({key: config[key] for key in config if key != "lepton"}, custom_objects)
         model._task = checked_task(own["task"])
         model._architecture = own["architecture"] if own["architecture"] in ARCHITECTURES else None
         model._seed = own["seed"]
+        model._schema = None if own["schema"] is None else Schema.from_json(own["schema"])
         return model
 
     def get_compile_config(self) -> dict[str, Any]:
@@ -387,14 +459,8 @@ class Model(keras.Model):
 
     def compile_from_config(self, config: Mapping[str, Any]) -> None:
         """As in Keras; where it needs a function that only the user's script knows, the model stays uncompiled."""
-        try:
-            arguments = keras.saving.deserialize_keras_object(dict(config))
-        except (TypeError, ValueError) as error:
-            warnings.warn(
-                f"The model was loaded without its compiled state: {str(error).split('. ')[0]}. "
-                "Until compile(...) is called, fit uses the task's usual loss; or pass custom_objects when loading.",
-                stacklevel=2,
-            )
+        arguments = compile_arguments(config)
+        if arguments is None:
             return
         self.compile(**arguments)
         if self.optimizer is not None:
@@ -403,14 +469,33 @@ class Model(keras.Model):
     def save_assets(self, folder: str) -> None:
         """Keras' place for what is neither structure nor weights: the facts go with the weights, and not to clones."""
         (Path(folder) / _FACTS_FILE).write_text(json.dumps(self._memory.to_json(), sort_keys=True))
+        if self._preprocessing is not None:
+            document = preprocessing_document(self._preprocessing)
+            (Path(folder) / _PREPROCESSING_FILE).write_text(json.dumps(document))
 
     def load_assets(self, folder: str) -> None:
         """Read what `save_assets` wrote."""
         path = Path(folder) / _FACTS_FILE
         if path.exists():
             self._memory = Memory.from_json(json.loads(path.read_text()))
+        path = Path(folder) / _PREPROCESSING_FILE
+        if path.exists():
+            self._preprocessing = read_preprocessing(json.loads(path.read_text()))
 
     # Inside
+
+    def _weights_of_rows(self, weights: Any) -> Any:
+        """One weight for each row, also where each packed net has its own, `(batch, nets)`."""
+        if weights is None or len(weights.shape) < 2 or not isinstance(self.layers[-1], Blend):
+            return weights
+        return keras.ops.mean(weights, axis=1)
+
+    def _loss_of(self, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool = True) -> Any:
+        if self._loss_wants_one_hot and holds_class_numbers(y):
+            classes = y_pred.shape[-1]
+            numbers = keras.ops.reshape(y, (-1,))
+            y = keras.ops.one_hot(numbers, classes, dtype="float32")
+        return super().compute_loss(x, y, y_pred, sample_weight, training)
 
     @property
     def _loss(self) -> Any:
@@ -421,7 +506,7 @@ class Model(keras.Model):
         return (
             self._label_encoding is LabelEncoding.AUTO
             and self.task is Task.CLASSIFICATION
-            and is_plain_callable(self._loss)
+            and compares_one_hot(self._loss)
         )
 
     @property
@@ -438,33 +523,27 @@ class Model(keras.Model):
         return len(rows.shape) > 1 and None not in rows.shape[1:] and keras.backend.is_float_dtype(rows.dtype)
 
     @property
-    def _checked(self) -> Intake:
+    def _checked(self) -> Intake | TableIntake:
         if self._intake is None:
             task = self.task
             classifies = None if task is None else task is Task.CLASSIFICATION
-            self._intake = Intake(tuple(self.input_shape[1:]), self.output_shape[-1], classifies, self._loss)
+            numbers = Intake(tuple(self.input_shape[1:]), self.output_shape[-1], classifies, self._loss)
+            self._intake = numbers
+            if self._schema is not None:
+                self._intake = TableIntake(self._schema, self._preprocessing, self._learned, numbers)
         return self._intake
+
+    def _learned(self, preprocessing: Preprocessing, report: CleaningReport) -> None:
+        self._preprocessing, self._cleaning = preprocessing, report  # `fit` tells of the rows that were left out
 
     def _compile_if_needed(self) -> None:
         if not self._was_compiled:
             metrics = ["accuracy"] if self.task is Task.CLASSIFICATION else ["mae"]
             self.compile(keras.optimizers.Adam(1e-3), metrics=metrics)
+            self._is_free = True
 
 
 Model.__signature__ = SIGNATURE
-
-
-def _usual_loss(task: Task | None) -> str | None:
-    if task is Task.CLASSIFICATION:
-        return "sparse_categorical_crossentropy"
-    return "mean_squared_error" if task is Task.REGRESSION else None
-
-
-def _holds_class_numbers(y: Any) -> bool:
-    shape = getattr(y, "shape", None)
-    if shape is None or keras.backend.is_float_dtype(keras.backend.standardize_dtype(y.dtype)):
-        return False
-    return len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)
 
 
 def _size(batch_size: int | None, steps: int | None, rows: int) -> int:

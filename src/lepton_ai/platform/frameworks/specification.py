@@ -7,7 +7,10 @@ from typing import Any
 
 from lepton_ai.core.errors import InvalidInput
 from lepton_ai.platform.frameworks.backend import keras
+from lepton_ai.platform.preprocessing.layout import Block, layout
+from lepton_ai.platform.preprocessing.schema import Schema
 from lepton_ai.platform.preprocessing.signature import Task
+from lepton_ai.platform.preprocessing.text_transform import TextTransform, is_text
 
 _HIGHEST_SEED = 2**31 - 1
 
@@ -21,12 +24,14 @@ class Specification:
         num_classes: How many classes there are, or None for regression.
         architecture: The name of a registered architecture.
         seed: Decides initial weights, order of rows and augmentation; None leaves it to Keras' global seed.
+        layout: For the rows of a schema, what their numbers mean; None where all are quantities.
     """
 
     row_shape: tuple[int, ...]
     num_classes: int | None
     architecture: str
     seed: int | None
+    layout: tuple[Block, ...] | None = None
 
 
 def checked_row_shape(value: Any) -> tuple[int, ...]:
@@ -82,6 +87,52 @@ def checked_num_classes(num_classes: Any, task: Task | None) -> int | None:
     return num_classes
 
 
+def of_schema(schema: Any, values: Mapping[str, Any], seed: int | None) -> Specification:
+    """The net for the rows of a schema.
+
+    Args:
+        schema: What was given as `schema`.
+        values: The other arguments of `Model`.
+        seed: The checked seed.
+
+    Raises:
+        InvalidInput: It is no schema, has no target or features, or other arguments contradict it.
+    """
+    if not isinstance(schema, Schema):
+        raise InvalidInput(
+            f"`schema` must be a Schema, got {type(schema).__name__}",
+            hint='Write Model(schema=Schema.infer(frame, target="income")).',
+        )
+    if values["input_shape"] is not None or values["num_classes"] is not None:
+        raise InvalidInput(
+            "`schema` says what a row is and how many classes there are, got input_shape or num_classes beside it",
+            hint="Leave them out.",
+        )
+    task = schema.task
+    if schema.target is None or task is None:
+        raise InvalidInput("`schema` must have a target, got none", hint='schema.with_roles("income", "target")')
+    if checked_task(values["task"]) not in (None, task):
+        raise InvalidInput(
+            f"`task` must agree with the target {schema.target.name!r}, which makes a {task.value}, "
+            f"got task={values['task']!r}",
+            hint=f'Change the kind of the target: schema.with_column({schema.target.name!r}, kind="number").',
+        )
+    if not schema.features:
+        raise InvalidInput(
+            "`schema` must have features, got none", hint='Give columns the role: schema.with_roles("age", "feature").'
+        )
+    classes = len(schema.target.categories or ()) if task is Task.CLASSIFICATION else None
+    if classes is not None and classes < 2:
+        raise InvalidInput(
+            f"the target {schema.target.name!r} must have 2 classes or more, got {classes}",
+            hint="Nothing can be learned from rows that all have the same answer.",
+        )
+    if is_text(schema):
+        return Specification((TextTransform(schema).width,), classes, _of_kind(values, "text"), seed)
+    blocks = layout(schema)
+    return Specification((blocks[-1].first + blocks[-1].width,), classes, _of_kind(values, "table"), seed, blocks)
+
+
 def checked_task(value: Any) -> Task | None:
     """`task` as a member of `Task`, None if it was left out."""
     if value is None:
@@ -102,6 +153,10 @@ def checked_seed(value: Any) -> int | None:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _HIGHEST_SEED:
         raise InvalidInput(f"`seed` must be a whole number from 0 to {_HIGHEST_SEED}, got seed={value!r}")
     return value
+
+
+def _of_kind(values: Mapping[str, Any], usual: str) -> str:
+    return usual if values["architecture"] == "auto" else str(values["architecture"])
 
 
 def is_functional(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
@@ -132,5 +187,5 @@ def _parameters(*positional: str, **keywords: Any) -> inspect.Signature:
     return inspect.Signature(parameters)
 
 
-SIGNATURE = _parameters("input_shape", "num_classes", task=None, architecture="auto", seed=None, name=None)
+SIGNATURE = _parameters("input_shape", "num_classes", schema=None, task=None, architecture="auto", seed=None, name=None)
 FUNCTIONAL_SIGNATURE = _parameters("inputs", "outputs", name=None, trainable=None, task=None, seed=None)

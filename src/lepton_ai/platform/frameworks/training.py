@@ -1,26 +1,41 @@
-"""One fit: the recipe around Keras' own loop, undone if it fails, written down when it ends."""
+"""One fit: Keras' own loop with an adaptive recipe around it, undone if it fails, written down when it ends."""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from lepton_ai.core.errors import InvalidInput
+from lepton_ai.platform.frameworks.adaptive.budget import Pace, seconds
+from lepton_ai.platform.frameworks.adaptive.director import Director
+from lepton_ai.platform.frameworks.adaptive.log import Decision, DecisionLog
+from lepton_ai.platform.frameworks.adaptive.pacing import Pacing, TimedPacing
+from lepton_ai.platform.frameworks.adaptive.presets import free_settings, usual_rate
+from lepton_ai.platform.frameworks.adaptive.run import Run
+from lepton_ai.platform.frameworks.adaptive.setup import Order, prepare, replay
+from lepton_ai.platform.frameworks.adaptive.timed import Timer
 from lepton_ai.platform.frameworks.architectures.registry import ARCHITECTURES
+from lepton_ai.platform.frameworks.augmentation import Augmentation
 from lepton_ai.platform.frameworks.backend import keras, tf
-from lepton_ai.platform.frameworks.callbacks import AveragedWeights, FirstEpoch, OneCycleRate
+from lepton_ai.platform.frameworks.checkpoint import Checkpointing, Facts, expected_facts
 from lepton_ai.platform.frameworks.checks import check_count
-from lepton_ai.platform.frameworks.data import Shift, evaluation_batches, training_batches
+from lepton_ai.platform.frameworks.data import evaluation_batches, training_batches
 from lepton_ai.platform.frameworks.facts import TrainingFacts, fingerprint
+from lepton_ai.platform.frameworks.fitted_layers import learn_layers
 from lepton_ai.platform.frameworks.intake import Intake, Rows, batches_in, is_stream
-from lepton_ai.platform.frameworks.layers import Rescale, Standardize
 from lepton_ai.platform.frameworks.recipe import Plan
+from lepton_ai.platform.frameworks.table_intake import TableIntake
+from lepton_ai.platform.frameworks.tables.fit import fit_table, is_table
+from lepton_ai.platform.frameworks.tables.plan import table_plan
 from lepton_ai.platform.preprocessing.signature import Task
 
 BATCH_SIZE = 32
 
 _SAMPLE_ROWS = 100
+_SHARE_OF_TREES = 0.25  # each doubling of their rounds may take as long as all before it
 
 
 @dataclass(frozen=True)
@@ -28,11 +43,11 @@ class Fit:
     """The user's wishes for one fit; the fields are `Model.fit`'s arguments.
 
     Raises:
-        InvalidInput: A count is not a whole number, or too small.
+        InvalidInput: A count is not a whole number, or too small; or wishes that exclude each other.
     """
 
     batch_size: int | None
-    epochs: int
+    epochs: int | None
     verbose: Any
     callbacks: Any
     validation_split: float
@@ -44,15 +59,38 @@ class Fit:
     validation_batch_size: int | None
     validation_freq: Any
     adaptive: bool
+    budget: Any
+    plan: DecisionLog | None
+    select_on_validation: bool
+    augmentation: Any
+    is_free: bool
 
     def __post_init__(self) -> None:
-        check_count(self.epochs, "epochs", least=0)
         check_count(self.initial_epoch, "initial_epoch", least=0)
+        if self.epochs is not None:
+            check_count(self.epochs, "epochs", least=0)
         for name in ("batch_size", "steps_per_epoch", "validation_steps", "validation_batch_size"):
             if getattr(self, name) is not None:
                 check_count(getattr(self, name), name)
+        if self.budget is not None:
+            seconds(self.budget)
+        if self.augmentation not in ("auto", None) and not callable(self.augmentation):
+            raise InvalidInput(
+                f"`augmentation` must be 'auto', None or a function, got augmentation={self.augmentation!r}",
+                hint="A function takes (rows, strength, seed) and returns rows of the same shape.",
+            )
+        if self.plan is not None and (self.budget is not None or self.epochs is not None):
+            raise InvalidInput("`plan` says how long to train, got a budget or epochs beside it", hint="Give only one.")
+        for name in ("budget", "plan", "select_on_validation"):
+            if getattr(self, name) and not self.adaptive:
+                raise InvalidInput(
+                    f"`{name}` needs adaptive training, got adaptive=False",
+                    hint="Leave adaptive out: it is on by default.",
+                )
 
-    def run(self, model: Any, keras_fit: Callable[..., Any], intake: Intake | None, data: dict[str, Any]) -> Any:
+    def run(
+        self, model: Any, keras_fit: Callable[..., Any], intake: Intake | TableIntake | None, data: dict[str, Any]
+    ) -> Any:
         """Train.
 
         Args:
@@ -64,6 +102,7 @@ class Fit:
         Returns:
             Keras' `History`.
         """
+        began = time.monotonic()
         if intake is None or is_stream(data["x"]):
             return self._run_stream(model, keras_fit, intake, data)
         held_out_is_given = self.validation_data is not None
@@ -71,41 +110,132 @@ class Fit:
         if held_out_is_given and not is_stream(self.validation_data):
             held_out = intake.held_out(self.validation_data)
         model.forget()
-        run = self._run_recipe if self.adaptive else self._run_plain
-        return run(model, keras_fit, rows, held_out)
+        if not self.adaptive:
+            return self._run_plain(model, keras_fit, rows, held_out)
+        settled = self._settled(model, rows) if self.is_free else self
+        run = settled._run_table if is_table(model) else settled._run_recipe
+        return run(model, keras_fit, rows, held_out, began)
 
-    def _run_recipe(self, model: Any, keras_fit: Callable[..., Any], rows: Rows, held_out: Rows | None) -> Any:
-        plan = Plan(self.steps_per_epoch or self._steps_per_pass(rows), self.epochs)
-        seed = _seed(model)
-        shift = Shift(plan.shifts_until) if _may_shift(model) else None
-        start_step = tf.Variable(self.initial_epoch * plan.steps_per_epoch, dtype=tf.int64, trainable=False)
-        batches = training_batches(
+    def _settled(self, model: Any, rows: Rows) -> "Fit":
+        """This fit with what the user left to us: batch size, epochs, and the rate of an optimizer that is ours."""
+        settings = free_settings(model.architecture, len(rows))
+        if int(model.optimizer.iterations) == 0:
+            model.optimizer.learning_rate = settings.rate
+        is_open = self.epochs is None and self.budget is None and self.plan is None
+        epochs = settings.epochs if is_open else self.epochs
+        batch_size = settings.batch_size if self.batch_size is None and not self.steps_per_epoch else self.batch_size
+        return replace(self, epochs=epochs, batch_size=batch_size)
+
+    def _run_table(
+        self, model: Any, keras_fit: Callable[..., Any], rows: Rows, held_out: Rows | None, began: float
+    ) -> Any:
+        """Trees and a line beside the net, which alone has epochs; trees take about a quarter of a budget of time."""
+        learn_layers(model, rows)
+        before: list[Decision] = []
+        after: list[Decision] = []
+        taken = before
+
+        def train_net(weighted: Rows, watching: Sequence[Any]) -> Any:
+            nonlocal taken
+            taken = after
+            return self._run_recipe(model, keras_fit, weighted, held_out, began, watching)
+
+        trees_end = math.inf if self.budget is None else began + _SHARE_OF_TREES * seconds(self.budget)
+        history = fit_table(
+            model,
             rows,
-            steps_per_pass=self._steps_per_pass(rows),
-            # A later fit with the same seed goes on to other orders.
-            seed=seed * 1_000_003 + int(model.optimizer.iterations),
-            shuffle=self.shuffle is True,
-            start_step=start_step,
-            shift=shift,
+            table_plan(len(rows), model.output_shape[-1]),
+            seed=_seed(model),
+            train_net=train_net,
+            decided=lambda decision: taken.append(decision),
+            may_go_on=lambda: time.monotonic() < trees_end,
         )
+        facts = model.training_facts
+        log = DecisionLog((*before, *facts.log, *after))
+        model.remember(replace(facts, log=log, recipe=(*facts.recipe, "blend")), model.sample_rows)
+        return history
+
+    def _run_recipe(
+        self,
+        model: Any,
+        keras_fit: Callable[..., Any],
+        rows: Rows,
+        held_out: Rows | None,
+        began: float,
+        watching: Sequence[Any] = (),
+    ) -> Any:
+        scaled = learn_layers(model, rows)
         validation = self.validation_data
         if held_out is not None:
-            size = self.validation_batch_size or self.batch_size or BATCH_SIZE
-            validation = evaluation_batches(held_out, batch_size=size)
-        scaled = _learn_scales(model, rows)
-        recipe = _recipe(model, plan)
+            validation = evaluation_batches(held_out, batch_size=self.validation_batch_size or self._size(rows))
+        order = Order(self._steps_per_pass(rows), _seed(model), self.shuffle is True)
+        if self.plan is None:
+            plan, pacing = self._plan(model, keras_fit, rows, order, validation, held_out, began)
+        else:
+            plan, pacing, order = replay(self.plan, rows, order)
+        prepared = prepare(
+            model,
+            rows,
+            plan,
+            order,
+            # Our own rate suits a table, and its nets have rows that each has not seen: none need be held back.
+            judged=rows.at(slice(0)) if self.is_free and is_table(model) else self._judged(held_out),
+            augmentation=_augmentation(model) if self.augmentation == "auto" else self.augmentation,
+            usual=float(model.optimizer.learning_rate) if self.is_free else usual_rate(model.optimizer),
+            pacing=pacing,
+            replayed=self.plan,
+        )
         history = _guarded(
             keras_fit,
-            recipe,
-            x=batches,
+            prepared.director,
+            x=prepared.batches,
             shuffle=False,
             steps_per_epoch=plan.steps_per_epoch,
             validation_data=validation,
-            **self._common([FirstEpoch(start_step, plan), *recipe]),
+            **self._common([prepared.director, *prepared.callbacks, *watching], plan.epochs),
         )
-        parts = {"standardized inputs": scaled, **{part.name: True for part in recipe}, "shift of one pixel": shift}
-        self._remember(model, history, rows, tuple(name for name, is_on in parts.items() if is_on), seed)
+        parts = (*(("standardized inputs",) if scaled else ()), *prepared.director.parts, *prepared.parts)
+        self._remember(model, history, rows, parts, order.seed, prepared.run)
         return history
+
+    def _plan(
+        self,
+        model: Any,
+        keras_fit: Callable[..., Any],
+        rows: Rows,
+        order: Order,
+        validation: Any,
+        held_out: Rows | None,
+        began: float,
+    ) -> tuple[Plan, Callable[[Run], Pacing] | None]:
+        kept = expected_facts(self.callbacks, Director.name)
+        if kept is not None:  # an interrupted fit goes on by the plan that it began with
+            return Plan(*kept["plan"]), _pacing_again(kept["pacing"])
+        steps_per_epoch = self.steps_per_epoch or order.steps_per_pass
+        if self.budget is None:
+            return Plan(steps_per_epoch, 1 if self.epochs is None else self.epochs), None
+        budget_s = seconds(self.budget)
+        start_step = tf.Variable(0, dtype=tf.int64, trainable=False)
+        return Timer(time.monotonic, began + budget_s, budget_s).plan(
+            model,
+            keras_fit,
+            training_batches(rows, steps_per_pass=order.steps_per_pass, seed=0, shuffle=False, start_step=start_step),
+            steps_per_epoch=steps_per_epoch,
+            most_epochs=self.epochs,
+            rows_per_step=len(rows) / order.steps_per_pass,
+            validation=None if held_out is None else validation,
+            validation_rows=0 if held_out is None else len(held_out),
+        )
+
+    def _judged(self, held_out: Rows | None) -> Rows | None:
+        if not self.select_on_validation:
+            return None
+        if held_out is None:
+            raise InvalidInput(
+                "`select_on_validation` needs validation data as arrays, got none",
+                hint="Pass validation_data=(x, y) or validation_split.",
+            )
+        return held_out
 
     def _run_plain(self, model: Any, keras_fit: Callable[..., Any], rows: Rows, held_out: Rows | None) -> Any:
         history = keras_fit(
@@ -116,34 +246,47 @@ class Fit:
             shuffle=self.shuffle,
             steps_per_epoch=self.steps_per_epoch,
             validation_data=self.validation_data if held_out is None else held_out.as_tuple(),
-            **self._common([]),
+            **self._common([], self._epochs),
         )
-        self._remember(model, history, rows, (), None)
+        self._remember(model, history, rows, (), None, None)
         return history
 
     def _run_stream(
-        self, model: Any, keras_fit: Callable[..., Any], intake: Intake | None, data: dict[str, Any]
+        self, model: Any, keras_fit: Callable[..., Any], intake: Intake | TableIntake | None, data: dict[str, Any]
     ) -> Any:
-        """What cannot be checked goes to Keras as it is; rate and average come along if the steps can be counted."""
+        """What cannot be checked goes to Keras as it is; rate, average and guard come along if steps can be counted."""
+        if self.budget is not None or self.select_on_validation:
+            name = "budget" if self.budget is not None else "select_on_validation"
+            raise InvalidInput(
+                f"`{name}` needs rows as arrays, got {type(data['x']).__name__}", hint="Pass NumPy arrays and epochs."
+            )
         validation = self.validation_data
         if intake is not None and validation is not None and not is_stream(validation):
             validation = intake.held_out(validation).as_tuple()
         steps = self.steps_per_epoch or batches_in(data["x"])
-        recipe = _recipe(model, Plan(steps, self.epochs)) if self.adaptive and steps else []
+        directors = []
+        if self.adaptive and steps and self._epochs:
+            plan = Plan(steps, self._epochs)
+            directors = [Director(Run(model, plan, Pace.of_steps(plan.steps)))]
         model.forget()
         history = _guarded(
             keras_fit,
-            recipe,
+            *directors,
             **data,
             batch_size=self.batch_size,
             shuffle=self.shuffle,
             steps_per_epoch=self.steps_per_epoch,
             validation_split=self.validation_split,
             validation_data=validation,
-            **self._common(recipe),
+            **self._common(directors, self._epochs),
         )
-        self._remember(model, history, None, tuple(part.name for part in recipe), None)
+        parts = directors[0].parts if directors else ()
+        self._remember(model, history, None, parts, None, directors[0].run if directors else None)
         return history
+
+    @property
+    def _epochs(self) -> int:
+        return 1 if self.epochs is None else self.epochs
 
     def _size(self, rows: Rows) -> int:
         if self.batch_size is not None:
@@ -153,14 +296,20 @@ class Fit:
     def _steps_per_pass(self, rows: Rows) -> int:
         return math.ceil(len(rows) / self._size(rows))
 
-    def _common(self, ours: list[Any]) -> dict[str, Any]:
+    def _common(self, ours: list[Any], epochs: int) -> dict[str, Any]:
         """What Keras gets in every case. Our callbacks come first, so that the user's see what we put in place."""
         users = self.callbacks
         if isinstance(users, keras.callbacks.CallbackList):
             users = users.callbacks
+        theirs = keras.tree.flatten(users if users is not None else [])
+        for callback in theirs:
+            if isinstance(callback, Checkpointing):
+                callback.attach(ours)
+                for director in ours:
+                    director.checkpointing = callback
         return {
-            "callbacks": [*ours, *keras.tree.flatten(users if users is not None else [])],
-            "epochs": self.epochs,
+            "callbacks": [*ours, *theirs],
+            "epochs": epochs,
             "initial_epoch": self.initial_epoch,
             "verbose": self.verbose,
             "validation_steps": self.validation_steps,
@@ -168,19 +317,29 @@ class Fit:
             "validation_freq": self.validation_freq,
         }
 
-    def _remember(self, model: Any, history: Any, rows: Rows | None, recipe: tuple[str, ...], seed: int | None) -> None:
+    def _remember(
+        self,
+        model: Any,
+        history: Any,
+        rows: Rows | None,
+        recipe: tuple[str, ...],
+        seed: int | None,
+        run: Run | None,
+    ) -> None:
         steps = self.steps_per_epoch or (self._steps_per_pass(rows) if rows is not None else None)
+        steps = None if steps is None else steps * len(history.epoch)
         facts = TrainingFacts(
             rows=None if rows is None else len(rows),
             x_shape=None if rows is None else rows.x.shape[1:],
             y_shape=None if rows is None else rows.y.shape[1:],
             fingerprint=None if rows is None else fingerprint(rows.x, rows.y),
             epochs=len(history.epoch),
-            steps=None if steps is None else steps * len(history.epoch),
+            steps=steps if run is None else run.steps_taken,
             batch_size=self.batch_size if rows is None else self._size(rows),
             recipe=recipe,
             seed=seed,
             logs={name: float(values[-1]) for name, values in history.history.items() if values},
+            log=DecisionLog() if run is None else run.log,
         )
         if rows is None:
             model.remember(facts, None)
@@ -190,39 +349,28 @@ class Fit:
         model.remember(facts, rows.x[picks])
 
 
-def _recipe(model: Any, plan: Plan) -> list[Any]:
-    averages = plan.averages and not getattr(model.optimizer, "use_ema", False)
-    return [OneCycleRate(plan), *([AveragedWeights()] if averages else [])]
+def _pacing_again(kept: Facts | None) -> Callable[[Run], Pacing] | None:
+    """The clock of an interrupted fit: it has the time that was left."""
+    if kept is None:
+        return None
+    ends_at = time.monotonic() + kept["seconds_left"]
+    return lambda run: TimedPacing(run, time.monotonic, ends_at=ends_at, reserve_s=kept["reserve_s"])
 
 
-def _guarded(keras_fit: Callable[..., Any], recipe: list[Any], **arguments: Any) -> Any:
+def _guarded(keras_fit: Callable[..., Any], *directors: Director, **arguments: Any) -> Any:
     """Run Keras' loop; whatever ends it, the rate is the user's again and no weights are left swapped."""
     try:
         return keras_fit(**arguments)
     finally:
-        for part in recipe:
-            part.undo()
+        for director in directors:
+            director.undo()
 
 
-def _learn_scales(model: Any, rows: Rows) -> bool:
-    """Learn the net's own scales at its first fit; later rows must meet the scale that the weights know.
-
-    Returns:
-        Whether the net scales its inputs.
-    """
-    inputs = [layer for layer in model.layers[1:2] if isinstance(layer, Standardize)]
-    outputs = [layer for layer in model.layers[-1:] if isinstance(layer, Rescale)]
-    for layer, values in (*((layer, rows.x) for layer in inputs), *((layer, rows.y) for layer in outputs)):
-        if not layer.has_learned:
-            layer.learn(values)
-    return bool(inputs)
-
-
-def _may_shift(model: Any) -> bool:
+def _augmentation(model: Any) -> Augmentation | None:
     architecture = ARCHITECTURES.get(model.architecture or "")
-    return architecture is not None and architecture.shifts and model.task is Task.CLASSIFICATION
+    return architecture.augmentation if architecture is not None and model.task is Task.CLASSIFICATION else None
 
 
 def _seed(model: Any) -> int:
-    """What decides order and shifts: the model's seed, or one drawn from NumPy's generator, which Keras also seeds."""
+    """What decides order and changes: the model's seed, or one from NumPy's generator, which Keras also seeds."""
     return model.seed if model.seed is not None else int(np.random.randint(2**31 - 1))

@@ -1,21 +1,21 @@
 """Endpoints over HTTP: the protocol's `/deployments`."""
 
-import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Header, Response
 from fastapi.responses import StreamingResponse
 
 from lepton_ai.core.errors import InvalidInput, NotFound, NotSupported
+from lepton_ai.core.events import Event
 from lepton_ai.core.idempotency import Once
 from lepton_ai.core.settings import Settings
 from lepton_ai.platform.model_management.endpoints.records import Replica
 from lepton_ai.platform.model_management.endpoints.service import EndpointDetails, EndpointUpdate
 from lepton_ai.platform.model_management.registry.records import CHAMPION, ModelReference
 from lepton_ai.server.dependencies import WORKSPACE, Caller, IdempotencyKey, Plane
+from lepton_ai.server.lines import lines_of
 from lepton_ai.server.schemas.endpoints import (
     CreateDeployment,
     Deployment,
@@ -125,26 +125,14 @@ def replica_log(name: str, replica_id: str, plane: Plane, caller: Caller, follow
     path = plane.executor.log_path(replica_id)
     if path is None or not path.exists():
         raise NotFound(f"replica {replica_id!r} has printed nothing yet")
-    lines = _lines(path, (lambda: plane.executor.observe(replica_id).is_over) if follow else (lambda: True))
+    lines = lines_of(path, (lambda: plane.executor.observe(replica_id).is_over) if follow else (lambda: True))
     return StreamingResponse(lines, media_type="text/plain; charset=utf-8")
 
 
 @router.get("/{name}/events")
 def list_events(name: str, plane: Plane, caller: Caller) -> list[EventItem]:
     """What happened to the endpoint, oldest first."""
-    return [
-        EventItem(
-            type=event.action,
-            reason=event.reason,
-            count=1,
-            last_observed_time=_iso(event.at_ms),
-            message=event.message,
-            actor=event.actor,
-            regarding={"kind": event.object_kind, "name": event.object_name},
-            details=dict(event.details),
-        )
-        for event in plane.endpoints.events(caller.workspace_id, name)
-    ]
+    return event_items(plane.endpoints.events(caller.workspace_id, name))
 
 
 @router.get("/{name}/readiness")
@@ -249,6 +237,23 @@ def endpoints_url(settings: Settings) -> str:
     return f"http://{host}:{settings.endpoints_port}"
 
 
+def event_items(events: Sequence[Event]) -> list[EventItem]:
+    """Events in the protocol's form."""
+    return [
+        EventItem(
+            type=event.action,
+            reason=event.reason,
+            count=1,
+            last_observed_time=_iso(event.at_ms),
+            message=event.message,
+            actor=event.actor,
+            regarding={"kind": event.object_kind, "name": event.object_name},
+            details=dict(event.details),
+        )
+        for event in events
+    ]
+
+
 def _replica(replica: Replica) -> ReplicaItem:
     return ReplicaItem(
         metadata={"id": replica.id},
@@ -266,22 +271,6 @@ def _replica(replica: Replica) -> ReplicaItem:
             finished_at=replica.finished_at_ms,
         ),
     )
-
-
-async def _lines(path: Path, is_over: Any) -> AsyncIterator[bytes]:
-    rest = b""
-    with path.open("rb") as file:
-        while True:
-            over = await asyncio.to_thread(is_over)
-            while chunk := await asyncio.to_thread(file.read, 1 << 16):
-                whole, _, rest = (rest + chunk).rpartition(b"\n")
-                if whole:
-                    yield whole + b"\n"
-            if over:
-                break
-            await asyncio.sleep(0.25)
-    if rest:
-        yield rest
 
 
 def _iso(at_ms: int) -> str:

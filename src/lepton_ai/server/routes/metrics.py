@@ -11,10 +11,11 @@ router = APIRouter(tags=["health"])
 
 @router.get("/metrics", response_class=PlainTextResponse)
 def metrics(plane: Plane) -> PlainTextResponse:
-    """How many endpoints and replicas stand where, and what the gateway was asked."""
+    """How many endpoints, replicas and runs stand where, and what the gateway was asked."""
     registry = CollectorRegistry()
     endpoints = Gauge("lepton_endpoints", "Endpoints by status.", ["workspace", "status"], registry=registry)
     replicas = Gauge("lepton_replicas", "Replicas by status.", ["workspace", "endpoint", "status"], registry=registry)
+    runs = Gauge("lepton_runs", "Training runs by status.", ["workspace", "status"], registry=registry)
     requests = Gauge("lepton_requests", "Requests to an endpoint.", ["endpoint"], registry=registry)
     errors = Gauge("lepton_request_errors", "Requests answered with 500 or above.", ["endpoint"], registry=registry)
     for found in plane.endpoints.list_all():
@@ -23,6 +24,8 @@ def metrics(plane: Plane) -> PlainTextResponse:
         for replica in found.replicas:
             if not replica.is_over:
                 replicas.labels(endpoint.workspace_id, endpoint.name, replica.status.value).inc()
+    for run in plane.runs.list_all():
+        runs.labels(run.workspace_id, run.status.value).inc()
     for path, stats in plane.gateway.stats().items():
         requests.labels(path).set(stats.requests_total)
         errors.labels(path).set(stats.errors_total)

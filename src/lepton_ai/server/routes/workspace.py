@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request
 
 from lepton_ai import __version__
 from lepton_ai.platform.model_management.endpoints.lifecycle import ReplicaStatus
+from lepton_ai.platform.model_management.runs.lifecycle import ACTIVE
 from lepton_ai.server.dependencies import WORKSPACE, Caller, Plane
 from lepton_ai.server.routes.endpoints import endpoints_url
 from lepton_ai.server.schemas.workspace import (
@@ -71,5 +72,6 @@ def status(request: Request, plane: Plane, caller: Caller) -> ServerStatus:
         isolation="trusted users only: replicas run as the server's own user",
         endpoints=len(endpoints),
         replicas=sum(replica.status is ReplicaStatus.READY for replica in replicas),
+        runs=sum(run.status in ACTIVE for run in plane.runs.list(caller.workspace_id)),
         models=len(plane.registry.models(caller.workspace_id)),
     )

@@ -96,4 +96,5 @@ class ServerStatus(Body):
     isolation: str
     endpoints: int
     replicas: int
+    runs: int
     models: int

@@ -192,6 +192,7 @@ def _state(worker_id: str, state: dict[str, Any]) -> WorkerState:
         pid=worker["pid"] if worker else None,
         exit_code=state.get("exit_code"),
         signal=state.get("signal"),
+        out_of_memory=state.get("out_of_memory", False),
         message=state.get("message"),
         started_at_ms=state.get("started_at_ms"),
         finished_at_ms=state.get("finished_at_ms"),

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from lepton_ai.platform.frameworks.augmentation import Augmentation
 from lepton_ai.platform.frameworks.backend import keras
+from lepton_ai.platform.preprocessing.layout import Block
 
 
 class Seeds:
@@ -31,9 +33,29 @@ class Seeds:
 
 
 class Features(Protocol):
-    """Build the body of a net: standardised rows in, `(batch, features)` out."""
+    """Build the body of a net: rows in, standardised unless the architecture says no; `(batch, features)` out."""
 
     def __call__(self, rows: Any, seeds: Seeds) -> Any: ...
+
+
+class CompanionPart(Protocol):
+    """Build the companion of a net (`companion.py`): rows and the net's answers in, the answers of both out.
+
+    `name` is the name of the layer that answers.
+    """
+
+    def __call__(self, rows: Any, answers: Any, seeds: Seeds, *, classifies: bool, name: str) -> Any: ...
+
+
+class Whole(Protocol):
+    """Build all of a net: the symbolic input `(batch, *row_shape)` and the answer `(batch, answers)`.
+
+    Layouts say what the numbers of a row mean, where a schema does.
+    """
+
+    def __call__(
+        self, row_shape: tuple[int, ...], num_classes: int | None, layout: tuple[Block, ...] | None, seeds: Seeds
+    ) -> tuple[Any, Any]: ...
 
 
 @dataclass(frozen=True)
@@ -44,17 +66,23 @@ class Architecture:
         name: The name for `Model(architecture=...)`.
         axes: What the axes of a row are called, which also says how many there are.
         family: In words, for the model card.
-        features: Builds the body of the net.
+        features: Builds the body of the net, which gets its scaling and its answer around it.
+        whole: Builds all of the net instead.
         accepts: Why it cannot take rows of this shape, or None if it can.
-        shifts: Whether moving a row by one step along its first two axes leaves its label alone.
+        augmentation: How rows may be changed while a classifier is trained, if at all.
+        companion: Builds the model in closed form beside the net, if it has one.
+        is_scaled: Whether the net standardises its inputs; False where they are no quantities.
     """
 
     name: str
     axes: tuple[str, ...]
     family: str
-    features: Features
+    features: Features | None = None
+    whole: Whole | None = None
     accepts: Callable[[tuple[int, ...]], str | None] = lambda _: None
-    shifts: bool = False
+    augmentation: Augmentation | None = None
+    companion: CompanionPart | None = None
+    is_scaled: bool = True
 
 
 def normalized(layer: type[Any], inputs: Any, number: int, seeds: Seeds, **arguments: Any) -> Any:

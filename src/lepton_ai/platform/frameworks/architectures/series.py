@@ -1,9 +1,12 @@
-"""Series: convolutions along time, pooled over all of it."""
+"""Series: convolutions along time, pooled over all of it, beside a linear model on random kernels."""
 
 from typing import Any
 
 from lepton_ai.platform.frameworks.architectures.architecture import Architecture, Seeds, normalized
+from lepton_ai.platform.frameworks.augmentation import varied_series
 from lepton_ai.platform.frameworks.backend import keras
+from lepton_ai.platform.frameworks.companion import RidgeCompanion
+from lepton_ai.platform.frameworks.series_layers import Levels, RandomKernels
 
 
 def features(rows: Any, seeds: Seeds) -> Any:
@@ -23,6 +26,19 @@ def features(rows: Any, seeds: Seeds) -> Any:
     return keras.layers.Concatenate(name="summary")([average, highest])
 
 
+def companion(rows: Any, answers: Any, seeds: Seeds, *, classifies: bool, name: str) -> Any:
+    """A ridge regression on how often random patterns occur, and on the level of each channel over time."""
+    patterns = RandomKernels(seeds.next(), name="patterns", dtype="float32")(rows)
+    levels = Levels(name="levels", dtype="float32")(rows)
+    seen = keras.layers.Concatenate(name="patterns_and_levels", dtype="float32")([patterns, levels])
+    return RidgeCompanion(classifies, name=name, dtype="float32")([answers, seen])
+
+
 SERIES = Architecture(
-    "series", axes=("time", "features"), family="one-dimensional convolutional network", features=features
+    "series",
+    axes=("time", "features"),
+    family="one-dimensional convolutional network beside random kernels",
+    features=features,
+    augmentation=varied_series,
+    companion=companion,
 )

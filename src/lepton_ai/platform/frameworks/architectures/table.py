@@ -1,15 +1,22 @@
-"""Tables of numbers: two wide layers with batch norm."""
+"""Tables: a packed net, a linear model and boosted trees side by side, of which a fit finds the best mixture."""
 
 from typing import Any
 
-from lepton_ai.platform.frameworks.architectures.architecture import Architecture, Seeds, normalized
-from lepton_ai.platform.frameworks.backend import keras
+from lepton_ai.platform.frameworks.architectures.architecture import Architecture, Seeds
+from lepton_ai.platform.frameworks.tables.graph import build_table
+from lepton_ai.platform.preprocessing.layout import Block
 
 
-def features(rows: Any, seeds: Seeds) -> Any:
-    """Two layers of 128 units each."""
-    hidden = normalized(keras.layers.Dense, rows, 1, seeds, units=128)  # (batch, columns) -> (batch, 128)
-    return normalized(keras.layers.Dense, hidden, 2, seeds, units=128)
+def whole(
+    row_shape: tuple[int, ...], num_classes: int | None, layout: tuple[Block, ...] | None, seeds: Seeds
+) -> tuple[Any, Any]:
+    """The blend of `tables/graph.py` for rows of `(columns,)` numbers."""
+    return build_table(row_shape[0], num_classes, layout=layout, seed=seeds.next())
 
 
-TABLE = Architecture("table", axes=("columns",), family="multi-layer perceptron", features=features)
+TABLE = Architecture(
+    "table",
+    axes=("columns",),
+    family="blend of packed multi-layer perceptrons, a linear model and boosted trees",
+    whole=whole,
+)

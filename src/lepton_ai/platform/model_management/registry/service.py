@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from lepton_ai.core import events
 from lepton_ai.core.clock import Clock
-from lepton_ai.core.database import Database
+from lepton_ai.core.database import Database, Work
 from lepton_ai.core.errors import Conflict, InvalidInput, NotFound
 from lepton_ai.core.failpoints import failpoint
 from lepton_ai.core.idempotency import Once
@@ -71,6 +71,25 @@ class Registry:
         Raises:
             InvalidInput: A file is missing in the manifest or in the store, or has another size there.
         """
+        insert = self.registration(workspace_id, name, manifest, actor)
+        now_ms = self._clock.now_ms()
+
+        def work(connection: Connection) -> ModelVersion:
+            if once and (made := once.made_before(connection, workspace_id)):
+                return resolve(connection, workspace_id, ModelReference(name, made))
+            version = insert(connection)
+            if once:
+                once.remember(connection, workspace_id, version.version, now_ms)
+            return version
+
+        return await self._database.write_async(work)
+
+    def registration(self, workspace_id: str, name: str, manifest: Manifest, actor: str) -> Work[ModelVersion]:
+        """What makes a version inside the caller's transaction, so that it comes with something else or not at all.
+
+        Raises:
+            InvalidInput: As `register`, at once.
+        """
         check_name("model", name)
         self._check_files(manifest)
         failpoint("version.before_row")
@@ -82,13 +101,9 @@ class Registry:
         )
 
         def work(connection: Connection) -> ModelVersion:
-            if once and (made := once.made_before(connection, workspace_id)):
-                return resolve(connection, workspace_id, ModelReference(name, made))
             number = store.next_version(connection, workspace_id, name, now_ms)
             version = ModelVersion(version_id, workspace_id, name, number, manifest, now_ms, actor)
             store.insert_version(connection, version)
-            if once:
-                once.remember(connection, workspace_id, number, now_ms)
             events.record(connection, events.with_details(pushed, version=number))
             if number == 1:
                 move = AliasMove(move_id, CHAMPION, 1, None, now_ms, actor, "first version")
@@ -96,7 +111,7 @@ class Registry:
                 events.record(connection, events.with_details(crowned, alias=CHAMPION, version=1))
             return version
 
-        return await self._database.write_async(work)
+        return work
 
     def resolve(self, workspace_id: str, reference: ModelReference) -> ModelVersion:
         """The version that a reference means now.
