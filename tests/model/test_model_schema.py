@@ -77,8 +77,35 @@ def test_rows_without_a_target_are_left_out_of_training_but_not_of_scoring() -> 
     model.fit(frame, epochs=1, verbose=0)
     assert model.training_facts is not None
     assert model.training_facts.rows == 75
+    cleaned = next(iter(model.log))
+    assert (cleaned.step, cleaned.chosen, cleaned.why) == (
+        "clean",
+        "75 of 80 rows kept",
+        "rows without a target, left out: 5; values of `sex` missing in all: 6",
+    )
     with pytest.raises(InvalidInput, match="row 0, column 'ill'"):
         model.evaluate(frame, verbose=0)
+
+
+def test_choices_are_made_on_groups_that_a_member_has_not_seen() -> None:
+    chance = np.random.default_rng(0)
+    patient = np.repeat(np.arange(60), 10)
+    frame = pl.DataFrame(
+        {
+            "patient": [f"p{each}" for each in patient],
+            "blood": chance.normal(size=60)[patient] + chance.normal(0, 1e-3, 600),
+            "ill": chance.choice(["no", "yes"], 60)[patient],
+        }
+    )
+    torn = Schema.infer(frame, target="ill").with_roles("patient")
+    losses = []
+    for schema in (torn, torn.with_roles("patient", "group")):
+        model = Model(schema=schema, seed=1)
+        model.fit(frame, epochs=2, verbose=0)
+        losses.append(next(each.measured["loss"]["blend"] for each in model.log.of("blend")))
+    by_heart, unseen = losses
+    assert by_heart < 0.3, "a row of the same patient gives the answer away"
+    assert unseen > 0.65, "nothing says how new patients fare"
 
 
 def test_class_weights_go_by_label() -> None:

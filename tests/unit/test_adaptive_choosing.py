@@ -119,6 +119,14 @@ def test_each_class_keeps_its_share_among_the_rows_held_back() -> None:
     assert np.array_equal(back, one_hot)
 
 
+@given(st.lists(st.integers(1, 200), min_size=1, max_size=40), st.integers(0, 5))
+def test_rows_held_back_are_whole_groups(sizes: list[int], seed: int) -> None:
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    positions = held_back(np.zeros(len(groups), int), seed, groups)
+    assert len(positions) <= len(groups) // 10
+    assert not set(groups[positions]) & set(np.delete(groups, positions))
+
+
 def test_few_rows_are_all_trained_on_and_of_many_at_most_3000_are_held_back() -> None:
     assert len(held_back(np.zeros(599, int), seed=0)) == 0
     assert len(held_back(np.zeros(600, int), seed=0)) == 60

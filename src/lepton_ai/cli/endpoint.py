@@ -1,14 +1,13 @@
 """`lepton endpoint`: list, call, change and remove endpoints."""
 
 import json
-import sys
 from typing import IO, Any
 
 import click
 
 from lepton_ai.cli.cloud import cloud_of
 from lepton_ai.cli.main import data_dir_option
-from lepton_ai.cli.output import json_option, print_fields, print_json, print_table, say
+from lepton_ai.cli.output import json_option, print_chunks, print_events, print_fields, print_json, print_table, say
 from lepton_ai.core.errors import InvalidInput, NotFound
 
 
@@ -139,9 +138,7 @@ def logs(ctx: click.Context, name: str, replica: str | None, follow: bool) -> No
     if not replicas:
         raise NotFound(f"endpoint {name!r} has had no replica yet")
     with endpoint.logs(replica or replicas[-1].id, follow=follow) as chunks:
-        for chunk in chunks:
-            sys.stdout.buffer.write(chunk)
-            sys.stdout.buffer.flush()
+        print_chunks(chunks)
 
 
 @command.command("events")
@@ -157,11 +154,7 @@ def events(ctx: click.Context, name: str, as_json: bool) -> None:
       lepton endpoint events digits
     """
     found = [event.model_dump(mode="json") for event in cloud_of(ctx).endpoints.get(name).events()]
-    if as_json:
-        print_json(found)
-        return
-    rows = [{"when": event["last_observed_time"], "what": event["type"], **event} for event in found]
-    print_table(rows, ["when", "what", "reason", "actor", "message"])
+    print_events(found, as_json=as_json)
 
 
 @command.command("update")

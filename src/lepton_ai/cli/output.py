@@ -54,6 +54,22 @@ def print_json(value: Any) -> None:
     _write(sys.stdout, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def print_events(events: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
+    """Print what happened to a thing, oldest first, to stdout."""
+    if as_json:
+        print_json(list(events))
+        return
+    rows = [{"when": event["last_observed_time"], "what": event["type"], **event} for event in events]
+    print_table(rows, ["when", "what", "reason", "actor", "message"])
+
+
+def print_chunks(chunks: Iterator[bytes]) -> None:
+    """Print what a process prints to stdout, byte for byte, each chunk as it comes."""
+    for chunk in chunks:
+        sys.stdout.buffer.write(chunk)
+        sys.stdout.buffer.flush()
+
+
 def say(text: str) -> None:
     """Tell the user something, on stderr."""
     _write(sys.stderr, f"{text}\n")

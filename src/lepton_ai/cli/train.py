@@ -1,6 +1,5 @@
 """`lepton train`: a training run from a table, and the runs there are."""
 
-import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +7,16 @@ import click
 
 from lepton_ai.cli.cloud import cloud_of
 from lepton_ai.cli.main import data_dir_option
-from lepton_ai.cli.output import json_option, print_fields, print_json, print_table, progress, say
+from lepton_ai.cli.output import (
+    json_option,
+    print_chunks,
+    print_events,
+    print_fields,
+    print_json,
+    print_table,
+    progress,
+    say,
+)
 from lepton_ai.cli.train_follow import follow_run
 
 if TYPE_CHECKING:
@@ -194,9 +202,7 @@ def logs(ctx: click.Context, run: str, attempt: int | None, follow: bool) -> Non
       lepton train logs visits --process 1
     """
     with cloud_of(ctx).runs.get(run).logs(attempt, follow=follow) as chunks:
-        for chunk in chunks:
-            sys.stdout.buffer.write(chunk)
-            sys.stdout.buffer.flush()
+        print_chunks(chunks)
 
 
 @command.command("events")
@@ -212,11 +218,7 @@ def events(ctx: click.Context, run: str, as_json: bool) -> None:
       lepton train events visits
     """
     found = [event.model_dump(mode="json") for event in cloud_of(ctx).runs.get(run).events()]
-    if as_json:
-        print_json(found)
-        return
-    rows = [{"when": event["last_observed_time"], "what": event["type"], **event} for event in found]
-    print_table(rows, ["when", "what", "reason", "actor", "message"])
+    print_events(found, as_json=as_json)
 
 
 @command.command("stop")

@@ -10,10 +10,11 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from lepton_ai.core.errors import Conflict, DeadlineExceeded, InvalidInput, NotFound, Unavailable
+from lepton_ai.core.errors import Conflict, DeadlineExceeded, InvalidInput, Unavailable
 from lepton_ai.core.names import check_name
 from lepton_ai.platform.model_management.registry.records import ModelReference
 from lepton_ai.sdk.connection import Connection, not_lepton, parsed
+from lepton_ai.sdk.gone import wait_until_gone
 from lepton_ai.sdk.notebook import Shown, endpoint_html, endpoints_html
 from lepton_ai.server.schemas.endpoints import Deployment, EventItem, ReplicaItem
 
@@ -177,15 +178,8 @@ class Endpoint:
     def remove(self, *, wait: bool = True, timeout_s: float = 60.0) -> None:
         """Remove it once its replicas have finished their requests."""
         self._connection.delete(f"/deployments/{self.name}")
-        give_up_at_s = time.monotonic() + timeout_s
-        while wait:
-            try:
-                self.refresh()
-            except NotFound:
-                return
-            if time.monotonic() > give_up_at_s:
-                raise DeadlineExceeded(f"endpoint {self.name!r} is still being removed after {timeout_s:g} s")
-            time.sleep(_POLL_S)
+        if wait:
+            wait_until_gone(self.refresh, f"endpoint {self.name!r}", timeout_s=timeout_s)
 
     def replicas(self) -> Sequence[ReplicaItem]:
         """Its replicas, those that ended lately included."""

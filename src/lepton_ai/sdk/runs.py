@@ -14,6 +14,7 @@ from lepton_ai.core.errors import Conflict, DeadlineExceeded, InvalidInput, Lept
 from lepton_ai.platform.frameworks.adaptive.budget import seconds
 from lepton_ai.sdk.connection import Connection, parsed
 from lepton_ai.sdk.curves import Curves
+from lepton_ai.sdk.gone import wait_until_gone
 from lepton_ai.sdk.models import Models, ModelVersion
 from lepton_ai.server.schemas.endpoints import EventItem
 from lepton_ai.server.schemas.runs import ProgressItem, RunItem
@@ -142,15 +143,8 @@ class Run:
     def remove(self, *, wait: bool = True, timeout_s: float = 60.0) -> None:
         """Remove it with its checkpoints. A version that it registered stays."""
         self._connection.delete(f"/runs/{self.id}")
-        give_up_at_s = time.monotonic() + timeout_s
-        while wait:
-            try:
-                self.refresh()
-            except NotFound:
-                return
-            if time.monotonic() > give_up_at_s:
-                raise DeadlineExceeded(f"{self.id} is still being removed after {timeout_s:g} s")
-            time.sleep(_POLL_S)
+        if wait:
+            wait_until_gone(self.refresh, self.id, timeout_s=timeout_s)
 
     def events(self) -> Sequence[EventItem]:
         """What happened to it, oldest first."""

@@ -1,30 +1,29 @@
-"""The documents of an artifact: model card, metrics, environment and data. Pure: facts in, plain JSON values out."""
+"""The documents of an artifact: model card, metrics and data. Pure: facts in, plain JSON values out."""
 
 import json
 import math
-import platform
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import lepton_ai
 from lepton_ai.platform.evaluation.card import CardFacts, cyclonedx_model_card
 from lepton_ai.platform.evaluation.report import Report
 from lepton_ai.platform.frameworks.architectures.registry import ARCHITECTURES
+from lepton_ai.platform.frameworks.artifact_documents import metrics_or_none, tensor_format
 from lepton_ai.platform.frameworks.backend import keras
 from lepton_ai.platform.frameworks.facts import TrainingFacts
 from lepton_ai.platform.frameworks.losses import loss_name, single_loss
 from lepton_ai.platform.preprocessing.signature import Signature
 
-_PACKAGES = ("keras", "tensorflow", "tensorflow-cpu", "numpy", "onnx", "onnxruntime", "tf2onnx")
+PACKAGES = ("keras", "tensorflow", "tensorflow-cpu", "numpy", "onnx", "onnxruntime", "tf2onnx")
 
 
 def metrics_document(evaluation: Mapping[str, float] | None, training: TrainingFacts | None) -> dict[str, Any]:
     """What was measured: by `evaluate` (or given at export), and by the last epoch of `fit`. NaN becomes null."""
     return {
         "version": 1,
-        "evaluation": _finite(evaluation) if evaluation else None,
-        "training": _finite(training.logs) if training else None,
+        "evaluation": metrics_or_none(evaluation),
+        "training": metrics_or_none(training.logs) if training else None,
     }
 
 
@@ -66,8 +65,8 @@ def model_card(
                 "task": signature.task.value,
                 "architectureFamily": architecture.family if architecture else "user-defined Keras network",
                 "modelArchitecture": model.architecture or "functional",
-                "inputs": [{"format": _format(spec.dtype, spec.shape)} for spec in signature.inputs],
-                "outputs": [{"format": _format(spec.dtype, spec.shape)} for spec in signature.outputs],
+                "inputs": [{"format": tensor_format(spec)} for spec in signature.inputs],
+                "outputs": [{"format": tensor_format(spec)} for spec in signature.outputs],
             },
             facts=facts,
             report=report,
@@ -85,16 +84,6 @@ def model_card(
         "onnx": {"largest_difference": largest_difference},
         "lineage": dict(lineage) if lineage is not None else None,
         "created_by": {"lepton-ai": lepton_ai.__version__, "keras": keras.version()},
-    }
-
-
-def environment_document() -> dict[str, Any]:
-    """Python, system and package versions: enough to build the place again, nothing that tells whose it is."""
-    return {
-        "python": platform.python_version(),
-        "system": platform.system(),
-        "machine": platform.machine(),
-        "packages": {"lepton-ai": lepton_ai.__version__, **_installed()},
     }
 
 
@@ -146,21 +135,3 @@ def _optimizer(model: Any) -> dict[str, Any] | None:
 
 def _was_compiled(model: Any) -> bool:
     return getattr(model, "optimizer", None) is not None
-
-
-def _finite(metrics: Mapping[str, float]) -> dict[str, float | None]:
-    return {name: float(value) if math.isfinite(value) else None for name, value in metrics.items()}
-
-
-def _format(dtype: str, shape: tuple[int | None, ...]) -> str:
-    return f"{dtype}({', '.join('batch' if size is None else str(size) for size in shape)})"
-
-
-def _installed() -> dict[str, str]:
-    versions = {}
-    for package in _PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return versions

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lepton_ai.core.errors import Conflict, InvalidInput, NotSupported
-from lepton_ai.platform.frameworks.card import data_document, environment_document, metrics_document, model_card
+from lepton_ai.platform.frameworks.artifact_documents import environment_document
+from lepton_ai.platform.frameworks.card import PACKAGES, data_document, metrics_document, model_card
 from lepton_ai.platform.frameworks.checks import check_rows
 from lepton_ai.platform.frameworks.export_failed import ExportFailed
 from lepton_ai.platform.frameworks.layers import Standardize
@@ -82,7 +83,7 @@ def export_artifact(
         "preprocessing": preprocessing_document(model.preprocessing),
         "metrics": measured,
         "card": card,
-        "environment": environment_document(),
+        "environment": environment_document(PACKAGES),
         "data": data_document(model.training_facts),
     }
     for name, document in documents.items():

@@ -25,11 +25,19 @@ from lepton_ai.platform.frameworks.losses import LabelNeed, label_need, loss_nam
 
 @dataclass(frozen=True)
 class Rows:
-    """Checked data: rows `(batch, *row_shape)`, their labels or targets, and a weight per row if there are any."""
+    """Checked data.
+
+    Args:
+        x: The rows, `(batch, *row_shape)`.
+        y: Their labels or targets.
+        weights: A weight per row, if there are any, `(batch,)`.
+        groups: A number for each row, if rows of one group must not be torn apart, `(batch,)`.
+    """
 
     x: NDArray[np.float32]
     y: NDArray[Any]
     weights: NDArray[np.float32] | None = None
+    groups: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -45,7 +53,8 @@ class Rows:
     def at(self, positions: Any) -> "Rows":
         """The rows at some positions."""
         weights = None if self.weights is None else self.weights[positions]
-        return Rows(self.x[positions], self.y[positions], weights)
+        groups = None if self.groups is None else self.groups[positions]
+        return Rows(self.x[positions], self.y[positions], weights, groups)
 
 
 class Intake:

@@ -1,17 +1,15 @@
 """`Model`: a functional Keras model that builds its own net, checks its data, and trains by a good recipe."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lepton_ai.core.errors import InvalidInput
 from lepton_ai.platform.frameworks.adaptive.log import DecisionLog
-from lepton_ai.platform.frameworks.architectures.registry import ARCHITECTURES, build, choose
+from lepton_ai.platform.frameworks.architectures.registry import build, choose
 from lepton_ai.platform.frameworks.augmentation import Augmentation
 from lepton_ai.platform.frameworks.backend import keras
 from lepton_ai.platform.frameworks.checks import check_count
@@ -19,7 +17,6 @@ from lepton_ai.platform.frameworks.data import evaluation_batches, plain_batches
 from lepton_ai.platform.frameworks.device import precision_for
 from lepton_ai.platform.frameworks.facts import Memory, TrainingFacts
 from lepton_ai.platform.frameworks.intake import Intake, is_stream
-from lepton_ai.platform.frameworks.loading import compile_arguments, load_model
 from lepton_ai.platform.frameworks.losses import (
     LabelEncoding,
     checked_label_encoding,
@@ -32,6 +29,7 @@ from lepton_ai.platform.frameworks.losses import (
     usual_loss,
 )
 from lepton_ai.platform.frameworks.precision import gpus, training_precision
+from lepton_ai.platform.frameworks.saving import SavedModel
 from lepton_ai.platform.frameworks.specification import (
     FUNCTIONAL_SIGNATURE,
     SIGNATURE,
@@ -47,17 +45,13 @@ from lepton_ai.platform.frameworks.specification import (
 from lepton_ai.platform.frameworks.table_intake import TableIntake
 from lepton_ai.platform.frameworks.tables.blend_layer import Blend
 from lepton_ai.platform.frameworks.training import BATCH_SIZE, Fit
-from lepton_ai.platform.preprocessing.cleaning import CleaningReport
-from lepton_ai.platform.preprocessing.preprocessing import Preprocessing, preprocessing_document, read_preprocessing
+from lepton_ai.platform.preprocessing.preprocessing import Preprocessing
 from lepton_ai.platform.preprocessing.schema import Schema
 from lepton_ai.platform.preprocessing.signature import Task
 
-_FACTS_FILE = "lepton.json"
-_PREPROCESSING_FILE = "preprocessing.json"
-
 
 @keras.saving.register_keras_serializable(package="lepton_ai", name="frameworks.Model")
-class Model(keras.Model):
+class Model(SavedModel):
     """A Keras model from the shape of a row and the number of classes; everything Keras users know works on it.
 
     Args:
@@ -124,7 +118,6 @@ class Model(keras.Model):
         self._seed = seed
         self._schema: Schema | None = schema
         self._preprocessing: Preprocessing | None = None  # learned at the first fit
-        self._cleaning: CleaningReport | None = None
         self._label_encoding = LabelEncoding.AUTO
         # Keras' own `compiled` is true also for a loaded model whose compile arguments could not be found.
         self._was_compiled = False
@@ -410,78 +403,6 @@ class Model(keras.Model):
         """As in Keras; a weight for each packed net counts with its mean."""
         return super().compute_metrics(x, y, y_pred, self._weights_of_rows(sample_weight))
 
-    # Saving and loading
-
-    @classmethod
-    def load(cls, path: str | Path, *, custom_objects: Mapping[str, Any] | None = None) -> Self:
-        """Load a model that `save` wrote.
-
-        Args:
-            path: A `.keras` file.
-            custom_objects: The user's own layers, losses and metrics by name, as in Keras.
-
-        Raises:
-            NotFound: There is no such file.
-            InvalidInput: It holds something else, or needs custom objects that were not given.
-        """
-        return load_model(cls, path, custom_objects)
-
-    def load_weights(self, filepath: Any, *args: Any, **kwargs: Any) -> None:
-        """As in Keras."""
-        super().load_weights(filepath, *args, **kwargs)
-        self.drop_functions()
-
-    def drop_functions(self) -> None:
-        """Compile anew at the next call: what layers hold beside weights, such as trees, is built into functions."""
-        self.test_function = self.predict_function = None  # the train function is in use when a callback restores
-
-    def get_config(self) -> dict[str, Any]:
-        """Keras' description of the net, and what Keras does not know about it."""
-        schema = None if self._schema is None else self._schema.to_json()
-        own = {"task": self._task, "architecture": self._architecture, "seed": self._seed, "schema": schema}
-        return {**super().get_config(), "lepton": own}
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> Self:
-        """Rebuild the net that `get_config` describes, with new weights."""
-        own = {"task": None, "architecture": None, "seed": None, "schema": None, **config.get("lepton", {})}
-        model = super().from_config({key: config[key] for key in config if key != "lepton"}, custom_objects)
-        model._task = checked_task(own["task"])
-        model._architecture = own["architecture"] if own["architecture"] in ARCHITECTURES else None
-        model._seed = own["seed"]
-        model._schema = None if own["schema"] is None else Schema.from_json(own["schema"])
-        return model
-
-    def get_compile_config(self) -> dict[str, Any]:
-        """As in Keras, with `label_encoding`."""
-        config = super().get_compile_config()
-        return {**config, "label_encoding": self._label_encoding.value} if config else config
-
-    def compile_from_config(self, config: Mapping[str, Any]) -> None:
-        """As in Keras; where it needs a function that only the user's script knows, the model stays uncompiled."""
-        arguments = compile_arguments(config)
-        if arguments is None:
-            return
-        self.compile(**arguments)
-        if self.optimizer is not None:
-            self.optimizer.build(self.trainable_variables)
-
-    def save_assets(self, folder: str) -> None:
-        """Keras' place for what is neither structure nor weights: the facts go with the weights, and not to clones."""
-        (Path(folder) / _FACTS_FILE).write_text(json.dumps(self._memory.to_json(), sort_keys=True))
-        if self._preprocessing is not None:
-            document = preprocessing_document(self._preprocessing)
-            (Path(folder) / _PREPROCESSING_FILE).write_text(json.dumps(document))
-
-    def load_assets(self, folder: str) -> None:
-        """Read what `save_assets` wrote."""
-        path = Path(folder) / _FACTS_FILE
-        if path.exists():
-            self._memory = Memory.from_json(json.loads(path.read_text()))
-        path = Path(folder) / _PREPROCESSING_FILE
-        if path.exists():
-            self._preprocessing = read_preprocessing(json.loads(path.read_text()))
-
     # Inside
 
     def _weights_of_rows(self, weights: Any) -> Any:
@@ -533,8 +454,8 @@ class Model(keras.Model):
                 self._intake = TableIntake(self._schema, self._preprocessing, self._learned, numbers)
         return self._intake
 
-    def _learned(self, preprocessing: Preprocessing, report: CleaningReport) -> None:
-        self._preprocessing, self._cleaning = preprocessing, report  # `fit` tells of the rows that were left out
+    def _learned(self, preprocessing: Preprocessing) -> None:
+        self._preprocessing = preprocessing
 
     def _compile_if_needed(self) -> None:
         if not self._was_compiled:

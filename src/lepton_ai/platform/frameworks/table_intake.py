@@ -1,6 +1,7 @@
 """The door for tables: frames leave it checked, cleaned and as numbers, by a transform learned from training rows."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,11 @@ from lepton_ai.platform.frameworks.checks import check_row_weights, check_same_l
 from lepton_ai.platform.frameworks.intake import Intake, Rows
 from lepton_ai.platform.preprocessing.cleaning import CleaningReport, clean, repair
 from lepton_ai.platform.preprocessing.column import listed
-from lepton_ai.platform.preprocessing.columns import Columns
+from lepton_ai.platform.preprocessing.columns import Columns, is_missing
+from lepton_ai.platform.preprocessing.copies import codes_of
 from lepton_ai.platform.preprocessing.preprocessing import Preprocessing, learn_preprocessing
 from lepton_ai.platform.preprocessing.readers import read_table, to_columns
-from lepton_ai.platform.preprocessing.schema import Schema
+from lepton_ai.platform.preprocessing.schema import Role, Schema
 
 
 class TableIntake:
@@ -25,7 +27,7 @@ class TableIntake:
     Args:
         schema: What the tables must fit.
         preprocessing: What an earlier fit learned; None before the first.
-        learned: Called with what the first fit learned, and what was wrong with its rows.
+        learned: Called with what the first fit learned.
         numbers: Checks the numbers that tables become.
     """
 
@@ -33,13 +35,15 @@ class TableIntake:
         self,
         schema: Schema,
         preprocessing: Preprocessing | None,
-        learned: Callable[[Preprocessing, CleaningReport], None],
+        learned: Callable[[Preprocessing], None],
         numbers: Intake,
     ) -> None:
         self._numbers = numbers
         self._schema = schema
         self._preprocessing = preprocessing
         self._learned = learned
+        self.cleaning: CleaningReport | None = None
+        """What was wrong with the rows of the last `training`."""
 
     def rows(self, values: Any, *, field: str = "x") -> NDArray[np.float32]:
         """Rows without labels."""
@@ -83,13 +87,14 @@ class TableIntake:
         columns = self._columns(x, y, fields)
         weights = _weights(sample_weight, columns, fields)
         columns, report = clean(self._schema, columns)
+        self.cleaning = report
         weights = None if weights is None else weights[report.kept]
         kept = check_validation_split(validation_split, len(report.kept))
         if self._preprocessing is None:
             first = {name: values[:kept] for name, values in columns.items()}
             self._preprocessing = learn_preprocessing(self._schema, first)
-            self._learned(self._preprocessing, report)
-        rows = self._encoded(columns, weights, class_weight, fields)
+            self._learned(self._preprocessing)
+        rows = replace(self._encoded(columns, weights, class_weight, fields), groups=self._groups(columns))
         if not validation_split:
             return rows, None
         training, held_out = rows.split(kept)
@@ -129,6 +134,16 @@ class TableIntake:
     ) -> Rows:
         numbers, answers = self._fitted.apply(columns), self._fitted.encode_target(columns)
         return self._numbers.labelled(numbers, answers, weights, self._by_number(class_weight), fields=fields)
+
+    def _groups(self, columns: Columns) -> NDArray[np.int64] | None:
+        """The group of each row; a row whose group is not known is one of its own."""
+        name = next((column.name for column in self._schema.columns if Role.GROUP in column.roles), None)
+        if name is None or name not in columns:
+            return None
+        groups = codes_of(columns[name])
+        unknown = np.flatnonzero(is_missing(columns[name]))
+        groups[unknown] = len(groups) + unknown
+        return groups
 
     def _by_number(self, class_weight: Any) -> Any:
         """Class weights by label, as people write them, by class number."""

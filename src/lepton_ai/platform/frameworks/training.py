@@ -30,6 +30,7 @@ from lepton_ai.platform.frameworks.recipe import Plan
 from lepton_ai.platform.frameworks.table_intake import TableIntake
 from lepton_ai.platform.frameworks.tables.fit import fit_table, is_table
 from lepton_ai.platform.frameworks.tables.plan import table_plan
+from lepton_ai.platform.preprocessing.cleaning import CleaningReport
 from lepton_ai.platform.preprocessing.signature import Task
 
 BATCH_SIZE = 32
@@ -114,7 +115,10 @@ class Fit:
             return self._run_plain(model, keras_fit, rows, held_out)
         settled = self._settled(model, rows) if self.is_free else self
         run = settled._run_table if is_table(model) else settled._run_recipe
-        return run(model, keras_fit, rows, held_out, began)
+        history = run(model, keras_fit, rows, held_out, began)
+        if isinstance(intake, TableIntake) and intake.cleaning is not None:
+            _tell_of_cleaning(model, intake.cleaning)
+        return history
 
     def _settled(self, model: Any, rows: Rows) -> "Fit":
         """This fit with what the user left to us: batch size, epochs, and the rate of an optimizer that is ours."""
@@ -355,6 +359,14 @@ def _pacing_again(kept: Facts | None) -> Callable[[Run], Pacing] | None:
         return None
     ends_at = time.monotonic() + kept["seconds_left"]
     return lambda run: TimedPacing(run, time.monotonic, ends_at=ends_at, reserve_s=kept["reserve_s"])
+
+
+def _tell_of_cleaning(model: Any, report: CleaningReport) -> None:
+    """Write what became of the rows at the head of the log."""
+    first, *more = str(report).splitlines()
+    decision = Decision("clean", "rows to train on", report.to_json(), first, "; ".join(more) or "nothing was wrong")
+    facts = model.training_facts
+    model.remember(replace(facts, log=DecisionLog((decision, *facts.log))), model.sample_rows)
 
 
 def _guarded(keras_fit: Callable[..., Any], *directors: Director, **arguments: Any) -> Any:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lepton_ai.core.errors import InvalidInput
+from lepton_ai.platform.preprocessing.text_numbers import UNSPACED
 
 # Exact in float32, which has 24 bits.
 BUCKETS = 2**20
@@ -28,11 +29,8 @@ _TEXTS_AT_ONCE = 1024
 _LINK = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
 _DIGIT = re.compile(r"\d")
 _SPACE = re.compile(r"\s+")
-# Scripts that write no space between words: Thai, Lao, Burmese, Khmer, kana and Chinese characters. Each is a word.
-_UNSPACED = (
-    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-)
-_WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+(?:['\u2019][^\W{_UNSPACED}]+)*|[^\w\s]")
+# In scripts without spaces each character is a word.
+_WORD = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]+(?:['\u2019][^\W{UNSPACED}]+)*|[^\w\s]")
 
 _PRIME = np.uint64(0x100000001B3)
 _MIXERS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))

@@ -22,7 +22,10 @@ _ROWS_AT_ONCE = 2_000
 # A direction with less variance than this is rounding.
 _NOISE = 1e-9
 
-UNSPACED = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+UNSPACED = (
+    r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+    r"\U00020000-\U0003ffff"
+)
 """The scripts that write no space between words (Thai, Lao, Burmese, Khmer, Japanese, Chinese), as a range."""
 
 # There, each character is taken for a word, and so each pair of characters for a pair of words.

@@ -98,7 +98,7 @@ def prepare(
     run.decide("budget", "steps", measured, str(plan.steps), why)
     positions = np.empty(0, np.int64)
     if judged is None and plan.steps >= _FEWEST_STEPS:
-        positions = held_back(rows.y, order.seed)
+        positions = held_back(rows.y, order.seed, rows.groups)
     back = HeldBack(positions, plan.joins_from) if len(positions) else None
     if back is not None:
         judged = rows.at(positions)

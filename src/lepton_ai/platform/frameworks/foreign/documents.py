@@ -1,16 +1,14 @@
 """The documents of an artifact whose model comes from another framework. Pure: facts in, plain JSON values out."""
 
-import math
-import platform
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import lepton_ai
 from lepton_ai.platform.evaluation.card import cyclonedx_model_card
+from lepton_ai.platform.frameworks.artifact_documents import environment_document, metrics_or_none, tensor_format
 from lepton_ai.platform.frameworks.foreign.conversion import Conversion
 from lepton_ai.platform.preprocessing.preprocessing import preprocessing_document
-from lepton_ai.platform.preprocessing.signature import Signature, TensorSpec
+from lepton_ai.platform.preprocessing.signature import Signature
 
 
 def documents(
@@ -30,18 +28,13 @@ def documents(
         size_bytes: Of the ONNX file.
         agreement: How ONNX was compared with the model itself.
     """
-    measured = {"version": 1, "evaluation": _finite(metrics) if metrics else None, "training": None}
+    measured = {"version": 1, "evaluation": metrics_or_none(metrics), "training": None}
     return {
         "signature": signature.to_json(),
         "preprocessing": preprocessing_document(None),
         "metrics": measured,
         "card": _card(conversion, signature, measured, size_bytes, agreement),
-        "environment": {
-            "python": platform.python_version(),
-            "system": platform.system(),
-            "machine": platform.machine(),
-            "packages": {"lepton-ai": lepton_ai.__version__, **_installed(conversion)},
-        },
+        "environment": environment_document(conversion.packages),
         "data": {"version": 1, "rows": None, "x_shape": None, "y_shape": None, "sha256": None},
     }
 
@@ -61,8 +54,8 @@ def _card(
                 "task": signature.task.value,
                 "architectureFamily": conversion.family,
                 "modelArchitecture": conversion.architecture,
-                "inputs": [{"format": _format(spec)} for spec in signature.inputs],
-                "outputs": [{"format": _format(spec)} for spec in signature.outputs],
+                "inputs": [{"format": tensor_format(spec)} for spec in signature.inputs],
+                "outputs": [{"format": tensor_format(spec)} for spec in signature.outputs],
             },
             metrics=metrics["evaluation"],
         ),
@@ -75,21 +68,3 @@ def _card(
         "lineage": None,
         "created_by": {"lepton-ai": lepton_ai.__version__},
     }
-
-
-def _finite(metrics: Mapping[str, float]) -> dict[str, float | None]:
-    return {name: float(value) if math.isfinite(value) else None for name, value in metrics.items()}
-
-
-def _format(spec: TensorSpec) -> str:
-    return f"{spec.dtype}({', '.join('batch' if size is None else str(size) for size in spec.shape)})"
-
-
-def _installed(conversion: Conversion) -> dict[str, str]:
-    versions = {}
-    for package in conversion.packages:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return versions

@@ -39,7 +39,6 @@ def fit_table(
     seed: int,
     train_net: Callable[[Rows, Sequence[Any]], Trained],
     decided: Callable[[Decision], None],
-    groups: NDArray[np.int64] | None = None,
     may_go_on: Callable[[], bool] = lambda: True,
 ) -> Trained:
     """Fit all members of a table's model, and give each its share.
@@ -55,7 +54,6 @@ def fit_table(
         train_net: Trains the net by Keras' own loop, with these callbacks among the others, on these rows; their
             weights are `(batch, nets)`.
         decided: Takes in each decision.
-        groups: A number for each row; rows of one group are never on both sides of a fold.
         may_go_on: Whether there is time to grow more trees.
 
     Returns:
@@ -64,7 +62,7 @@ def fit_table(
     layer: Blend = model.layers[-1]
     truth = _truth(rows, layer)
     nets = layer.input[0].shape[1]
-    folds = folds_of(rows.x, truth.values, classes=truth.classes, count=plan.folds, seed=seed, groups=groups)
+    folds = folds_of(rows.x, truth.values, classes=truth.classes, count=plan.folds, seed=seed, groups=rows.groups)
     # Until it is over the net answers alone, also where an earlier fit gave the others a share.
     layer.set({NET: 1.0})
     model.drop_functions()

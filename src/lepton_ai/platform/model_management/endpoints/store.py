@@ -18,11 +18,11 @@ from sqlalchemy import (
     UniqueConstraint,
     delete,
     insert,
-    or_,
     select,
     update,
 )
 
+from lepton_ai.core import leases
 from lepton_ai.core.database import Json, metadata
 from lepton_ai.core.reconcile import Claim
 from lepton_ai.platform.model_management.endpoints.lifecycle import (
@@ -84,18 +84,14 @@ replicas_table = Table(
 def insert_endpoint(connection: Connection, endpoint: Endpoint) -> None:
     """Write a new endpoint, due at once."""
     connection.execute(
-        insert(endpoints_table).values(
-            _row(endpoint) | {"lease_until_ms": 0, "next_check_at_ms": endpoint.created_at_ms}
-        )
+        insert(endpoints_table).values({**_row(endpoint), **leases.FREE, "next_check_at_ms": endpoint.created_at_ms})
     )
 
 
 def update_endpoint(connection: Connection, endpoint: Endpoint) -> None:
     """Write what a user changed, due at once. Takes the lease away, so that a pass under way is dropped."""
     connection.execute(
-        update(endpoints_table)
-        .filter_by(id=endpoint.id)
-        .values(_row(endpoint) | {"lease_token": None, "lease_until_ms": 0, "next_check_at_ms": 0})
+        update(endpoints_table).filter_by(id=endpoint.id).values({**_row(endpoint), **leases.DUE_AT_ONCE})
     )
 
 
@@ -129,22 +125,16 @@ def live_replicas(connection: Connection) -> Sequence[Replica]:
 
 def has_due(connection: Connection, now_ms: int) -> bool:
     """Whether `claim` would find something; a read, so that an idle server writes nothing."""
-    return connection.execute(select(endpoints_table.c.id).where(*_due(now_ms)).limit(1)).first() is not None
+    return leases.has_due(connection, endpoints_table, now_ms)
 
 
 def claim(connection: Connection, now_ms: int, limit: int, lease_tokens: Sequence[str]) -> list[Claim[EndpointState]]:
     """Take due endpoints, each under a lease of its own."""
-    query = select(endpoints_table).where(*_due(now_ms)).order_by(endpoints_table.c.next_check_at_ms).limit(limit)
-    claims = []
-    for row, lease_token in zip(connection.execute(query).mappings().all(), lease_tokens, strict=False):
-        connection.execute(
-            update(endpoints_table)
-            .filter_by(id=row["id"])
-            .values(lease_token=lease_token, lease_until_ms=now_ms + LEASE_MS)
-        )
-        state = EndpointState(_endpoint(row), tuple(replicas_of(connection, row["id"], live_only=True)))
-        claims.append(Claim(state, lease_token))
-    return claims
+    taken = leases.lease(connection, endpoints_table, now_ms, LEASE_MS, limit, lease_tokens)
+    return [
+        Claim(EndpointState(_endpoint(row), tuple(replicas_of(connection, row["id"], live_only=True))), lease_token)
+        for row, lease_token in taken
+    ]
 
 
 def apply(
@@ -160,9 +150,8 @@ def apply(
             message=endpoint.message,
             failures=endpoint.failures,
             retry_at_ms=endpoint.retry_at_ms,
-            lease_token=None,
-            lease_until_ms=0,
             next_check_at_ms=next_check_at_ms,
+            **leases.FREE,
         )
     ).rowcount
     if not written:
@@ -178,7 +167,7 @@ def apply(
 
 def remove(connection: Connection, lease_token: str, endpoint_id: str) -> bool:
     """Remove an endpoint for good, if the lease still stands."""
-    return connection.execute(delete(endpoints_table).filter_by(id=endpoint_id, lease_token=lease_token)).rowcount > 0
+    return leases.remove(connection, endpoints_table, lease_token, endpoint_id)
 
 
 def make_due(connection: Connection, replica_id: str) -> None:
@@ -189,7 +178,7 @@ def make_due(connection: Connection, replica_id: str) -> None:
 
 def free_all_leases(connection: Connection) -> None:
     """Give back the leases of a server that is gone. Only whoever holds the data folder's lock may do this."""
-    connection.execute(update(endpoints_table).values(lease_token=None, lease_until_ms=0, next_check_at_ms=0))
+    leases.free_all(connection, endpoints_table)
 
 
 def all_replicas_stopped(connection: Connection, now_ms: int) -> None:
@@ -222,16 +211,6 @@ def versions_in_use(connection: Connection, workspace_id: str, model_name: str) 
         for endpoint in list_endpoints(connection, workspace_id)
         if endpoint.spec.model_name == model_name
     }
-
-
-def _due(now_ms: int) -> tuple[Any, ...]:
-    table = endpoints_table.c
-    # A time far ahead was written before somebody turned the clock back: it counts as due.
-    far_ms = now_ms + 120_000
-    return (
-        or_(table.next_check_at_ms <= now_ms, table.next_check_at_ms > far_ms),
-        or_(table.lease_until_ms <= now_ms, table.lease_until_ms > far_ms),
-    )
 
 
 def _forget_old_replicas(connection: Connection, endpoint_id: str) -> None:

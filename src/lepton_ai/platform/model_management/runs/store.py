@@ -14,7 +14,6 @@ from sqlalchemy import (
     Table,
     Text,
     case,
-    delete,
     func,
     insert,
     or_,
@@ -22,6 +21,7 @@ from sqlalchemy import (
     update,
 )
 
+from lepton_ai.core import leases
 from lepton_ai.core.database import Json, metadata
 from lepton_ai.core.reconcile import Claim
 from lepton_ai.platform.model_management.registry.records import ArtifactFile
@@ -63,13 +63,12 @@ runs_table = Table(
 
 def insert_run(connection: Connection, run: Run) -> None:
     """Write a new run, due at once."""
-    connection.execute(insert(runs_table).values(_row(run) | {"lease_until_ms": 0, "next_check_at_ms": 0}))
+    connection.execute(insert(runs_table).values({**_row(run), **leases.DUE_AT_ONCE}))
 
 
 def update_run(connection: Connection, run: Run) -> None:
     """Write what a user changed, due at once. Takes the lease away, so that a pass under way is dropped."""
-    freed = {"lease_token": None, "lease_until_ms": 0, "next_check_at_ms": 0}
-    connection.execute(update(runs_table).filter_by(id=run.id).values(_row(run) | freed))
+    connection.execute(update(runs_table).filter_by(id=run.id).values({**_row(run), **leases.DUE_AT_ONCE}))
 
 
 def find_run(connection: Connection, workspace_id: str, reference: str) -> Run | None:
@@ -107,18 +106,13 @@ def count_ahead(connection: Connection, run_id: str, now_ms: int) -> int:
 
 def has_due(connection: Connection, now_ms: int) -> bool:
     """Whether `claim` would find something; a read, so that an idle server writes nothing."""
-    return connection.execute(select(runs_table.c.id).where(*_due(now_ms)).limit(1)).first() is not None
+    return leases.has_due(connection, runs_table, now_ms)
 
 
 def claim(connection: Connection, now_ms: int, limit: int, lease_tokens: Sequence[str]) -> list[Claim[Run]]:
     """Take due runs, each under a lease of its own."""
-    query = select(runs_table).where(*_due(now_ms)).order_by(runs_table.c.next_check_at_ms, runs_table.c.id)
-    claims = []
-    for row, lease_token in zip(connection.execute(query.limit(limit)).mappings().all(), lease_tokens, strict=False):
-        lease = {"lease_token": lease_token, "lease_until_ms": now_ms + LEASE_MS}
-        connection.execute(update(runs_table).filter_by(id=row["id"]).values(lease))
-        claims.append(Claim(_run(row), lease_token))
-    return claims
+    taken = leases.lease(connection, runs_table, now_ms, LEASE_MS, limit, lease_tokens)
+    return [Claim(_run(row), lease_token) for row, lease_token in taken]
 
 
 def apply(connection: Connection, lease_token: str, run: Run, next_check_at_ms: int | None, places: int) -> bool:
@@ -128,7 +122,7 @@ def apply(connection: Connection, lease_token: str, run: Run, next_check_at_ms: 
         places: How many runs may have a process. One that is to start beyond that stays queued, however many passes
             found the same place free.
     """
-    values = _row(run) | {"lease_token": None, "lease_until_ms": 0, "next_check_at_ms": next_check_at_ms}
+    values = {**_row(run), **leases.FREE, "next_check_at_ms": next_check_at_ms}
     query = update(runs_table).filter_by(id=run.id, lease_token=lease_token)
     if run.status is RunStatus.STARTING:
         others = runs_table.alias()
@@ -136,8 +130,8 @@ def apply(connection: Connection, lease_token: str, run: Run, next_check_at_ms: 
         query = query.where(or_(runs_table.c.status != RunStatus.QUEUED.value, taken < places))
     if connection.execute(query.values(values)).rowcount:
         return True
-    waits = {"lease_token": None, "lease_until_ms": 0}  # where the place was gone: the lease goes back all the same
-    connection.execute(update(runs_table).filter_by(id=run.id, lease_token=lease_token).values(waits))
+    # Where the place was gone, the lease goes back all the same.
+    connection.execute(update(runs_table).filter_by(id=run.id, lease_token=lease_token).values(leases.FREE))
     return False
 
 
@@ -149,7 +143,7 @@ def has_lease(connection: Connection, lease_token: str, run_id: str) -> bool:
 
 def remove(connection: Connection, lease_token: str, run_id: str) -> bool:
     """Remove a run for good, if the lease still stands."""
-    return connection.execute(delete(runs_table).filter_by(id=run_id, lease_token=lease_token)).rowcount > 0
+    return leases.remove(connection, runs_table, lease_token, run_id)
 
 
 def make_due(connection: Connection, run_id: str) -> None:
@@ -159,7 +153,7 @@ def make_due(connection: Connection, run_id: str) -> None:
 
 def free_all_leases(connection: Connection) -> None:
     """Give back the leases of a server that is gone. Only whoever holds the data folder's lock may do this."""
-    connection.execute(update(runs_table).values(lease_token=None, lease_until_ms=0, next_check_at_ms=0))
+    leases.free_all(connection, runs_table)
 
 
 def all_runs_interrupted(connection: Connection, now_ms: int) -> None:
@@ -181,16 +175,6 @@ def all_runs_interrupted(connection: Connection, now_ms: int) -> None:
                 finished_at_ms=case((table.status == RunStatus.STOPPING.value, now_ms), else_=None),
             )
         )
-
-
-def _due(now_ms: int) -> tuple[Any, ...]:
-    table = runs_table.c
-    # A time far ahead was written before somebody turned the clock back: it counts as due.
-    far_ms = now_ms + 2 * LEASE_MS
-    return (
-        or_(table.next_check_at_ms <= now_ms, table.next_check_at_ms > far_ms),
-        or_(table.lease_until_ms <= now_ms, table.lease_until_ms > far_ms),
-    )
 
 
 def _row(run: Run) -> dict[str, Any]:
