@@ -18,7 +18,7 @@ from typing import Any, Protocol, Self, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from lepton_ai.core.errors import InvalidInput, StorageFull
+from lepton_ai.core.errors import InvalidInput, NotSupported, StorageFull
 from lepton_ai.core.failpoints import failpoint
 from lepton_ai.core.files import atomic_file
 from lepton_ai.platform.frameworks.backend import keras
@@ -189,6 +189,11 @@ class Checkpointing(keras.callbacks.Callback):
         self._stop = True
 
     def on_train_begin(self, logs: Any = None) -> None:
+        if keras.backend.backend() != "tensorflow":  # a step elsewhere hands its results on, and is not to be passed by
+            raise NotSupported(
+                f"checkpoints need TensorFlow as Keras' backend, got {keras.backend.backend()!r}",
+                hint="Train without them, or with KERAS_BACKEND=tensorflow.",
+            )
         self.folder.mkdir(parents=True, exist_ok=True)
         self._saved_at_s = time.monotonic()
         if self._pending is not None:

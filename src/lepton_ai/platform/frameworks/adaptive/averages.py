@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from lepton_ai.platform.frameworks.backend import keras, tf
+from lepton_ai.platform.frameworks.adaptive.values import copy, copy_of, graph
+from lepton_ai.platform.frameworks.backend import keras
 from lepton_ai.platform.frameworks.checkpoint import Arrays, Facts, Kept
 from lepton_ai.platform.frameworks.recipe import average_share
 
@@ -22,16 +23,17 @@ class Averages:
         self._window = window
         self._every = every
         weights = [weight for weight in model.weights if keras.backend.is_float_dtype(weight.dtype)]
-        self._pairs = [(weight, tf.Variable(weight.value, trainable=False)) for weight in weights]
+        self._pairs = [(weight, copy_of(weight)) for weight in weights]
         self._raw: list[Any] | None = None  # the raw weights while the averages are in their place
         self._updates = 0
         self._last_step = 0
 
         def update(share: Any) -> None:
             for weight, average in self._pairs:
-                average.assign_sub(tf.cast(share, average.dtype) * (average - weight.value))
+                step = keras.ops.cast(share, average.dtype) * (average.value - weight.value)
+                average.assign(average.value - step)
 
-        self._update = tf.function(update, autograph=False)
+        self._update = graph(update)
 
     @property
     def variables(self) -> list[Any]:
@@ -52,7 +54,8 @@ class Averages:
 
     def state(self) -> Kept:
         """All that a checkpoint needs of it, between two steps."""
-        return [average.numpy() for average in self.variables], {"updates": self._updates, "step": self._last_step}
+        facts = {"updates": self._updates, "step": self._last_step}
+        return [average.numpy() for average in self.variables], facts
 
     def restore(self, arrays: Arrays, facts: Facts) -> None:
         """Go on from a checkpoint."""
@@ -72,7 +75,7 @@ class Averages:
         self._take_in(max(step, self._last_step + 1))
         self._raw = [weight.numpy() for weight, _ in self._pairs]
         for weight, average in self._pairs:
-            weight.assign(average)
+            copy(average, weight)
 
     def put_raw_back(self, *, keep_changes: bool) -> bool:
         """Put the raw weights back in their place.
@@ -88,7 +91,7 @@ class Averages:
         changed = False
         for (weight, average), raw in zip(self._pairs, self._raw, strict=True):
             if keep_changes and not np.array_equal(weight.numpy(), average.numpy()):
-                average.assign(weight.value)
+                copy(weight, average)
                 changed = True
             else:
                 weight.assign(raw)
@@ -101,6 +104,6 @@ class Averages:
 
     def _take_in(self, step: int) -> None:
         share = average_share(self._updates, step - self._last_step, self._window)
-        self._update(tf.constant(share, tf.float32))
+        self._update(keras.ops.convert_to_tensor(share, "float32"))
         self._updates += 1
         self._last_step = step

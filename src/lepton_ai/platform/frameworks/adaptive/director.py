@@ -11,6 +11,7 @@ from lepton_ai.platform.frameworks.adaptive.log import DecisionLog
 from lepton_ai.platform.frameworks.adaptive.pacing import Pacing, TimedPacing
 from lepton_ai.platform.frameworks.adaptive.racing import Racing
 from lepton_ai.platform.frameworks.adaptive.run import Run
+from lepton_ai.platform.frameworks.adaptive.values import bring_up_to_date
 from lepton_ai.platform.frameworks.augmentation import Strength
 from lepton_ai.platform.frameworks.backend import keras
 from lepton_ai.platform.frameworks.checkpoint import Arrays, Checkpointing, Facts, Kept
@@ -121,6 +122,7 @@ class Director(keras.callbacks.Callback):
         self._is_in_epoch = True
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        bring_up_to_date(self.model)
         run = self._run
         run.steps_taken += 1
         step = self._step = self._epoch * run.plan.steps_per_epoch + batch

@@ -5,24 +5,33 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from lepton_ai.platform.frameworks.backend import keras, tf
+from lepton_ai.platform.frameworks.adaptive.values import copy, copy_of, graph
+from lepton_ai.platform.frameworks.backend import keras
 
 
 class Snapshot:
     """A copy of the values of variables.
 
     Args:
-        variables: Keras or TensorFlow variables; they must exist already.
+        variables: Keras' variables; they must exist already.
     """
 
     def __init__(self, variables: Sequence[Any]) -> None:
-        values = [each.value if isinstance(each, keras.Variable) else each for each in variables]
-        self._pairs = [(value, tf.Variable(value, trainable=False)) for value in values]
-        self._take = tf.function(lambda: [kept.assign(value) for value, kept in self._pairs], autograph=False)
-        self._check = tf.function(
-            lambda: tf.reduce_all([_all_finite(value) for value, _ in self._pairs]), autograph=False
+        pairs = self._pairs = [(variable, copy_of(variable)) for variable in variables]
+        floats = [each for each in variables if keras.backend.is_float_dtype(each.dtype)]
+
+        def take() -> None:
+            for variable, kept in pairs:
+                copy(variable, kept)
+
+        def put_back() -> None:
+            for variable, kept in pairs:
+                copy(kept, variable)
+
+        self._take, self._put_back = graph(take), graph(put_back)
+        self._check = graph(
+            lambda: keras.ops.all(keras.ops.stack([keras.ops.all(keras.ops.isfinite(each.value)) for each in floats]))
         )
-        self._put_back = tf.function(lambda: [value.assign(kept) for value, kept in self._pairs], autograph=False)
 
     def take(self) -> None:
         """Keep the values that the variables have now."""
@@ -44,7 +53,3 @@ class Snapshot:
         """Keep these values instead."""
         for (_, kept), value in zip(self._pairs, values, strict=True):
             kept.assign(value)
-
-
-def _all_finite(value: Any) -> Any:
-    return tf.reduce_all(tf.math.is_finite(value)) if value.dtype.is_floating else tf.constant(True)

@@ -39,7 +39,7 @@ class TrainingLoss:
 
     def is_finite(self) -> bool:
         """Whether the loss of all steps of this epoch was finite."""
-        return self._tracker is None or math.isfinite(float(self._tracker.total.numpy()))
+        return self._tracker is None or math.isfinite(float(self._tracker.total))
 
     def mean_of_steps(self) -> float | None:
         """After each step: the mean loss of the last 16, every 16 steps."""

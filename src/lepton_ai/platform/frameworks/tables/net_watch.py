@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lepton_ai.platform.frameworks.adaptive.log import Decision
-from lepton_ai.platform.frameworks.backend import keras, tf
+from lepton_ai.platform.frameworks.adaptive.values import answers_of, graph
+from lepton_ai.platform.frameworks.backend import keras
 from lepton_ai.platform.frameworks.checkpoint import Arrays, Facts, Kept
 from lepton_ai.platform.frameworks.tables.blend import log_probabilities
 from lepton_ai.platform.frameworks.tables.truth import Truth
@@ -37,7 +38,7 @@ class NetWatch(keras.callbacks.Callback):
         self._nets = nets
         picks = np.linspace(0, len(rows) - 1, min(len(rows), _ROWS_TO_WATCH)).astype(int)
         self._rows, self._truth, self._unseen = rows[picks], truth.take(picks), unseen[picks]
-        self._answer = tf.function(lambda part: nets(part, training=False), reduce_retracing=True)
+        self._answer = graph(answers_of(nets))
         self._best: tuple[float, int, list[Any]] | None = None
         self.losses: dict[int, float] = {}
 
@@ -82,7 +83,10 @@ class NetWatch(keras.callbacks.Callback):
 
     def unseen_answers(self, rows: NDArray[np.float32], unseen: NDArray[np.bool_]) -> NDArray[np.float64]:
         """The mean answer of the nets that do not learn from a row, `(batch, answers)`; logits for classes."""
-        parts = [self._answer(rows[at : at + _BATCH_SIZE]).numpy() for at in range(0, len(rows), _BATCH_SIZE)]
+        parts = [
+            keras.ops.convert_to_numpy(self._answer(rows[at : at + _BATCH_SIZE]))
+            for at in range(0, len(rows), _BATCH_SIZE)
+        ]
         answers = np.concatenate(parts).astype(np.float64)
         shares = unseen[:, :, None] / unseen.sum(axis=1)[:, None, None]
         if not self._truth.classes:
