@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cloud_lab import FULL
 from lepton_ai import Model
 from lepton_ai.core.errors import NotSupported
 from lepton_ai.platform.frameworks.backend import keras
@@ -155,13 +156,14 @@ def test_checkpoints_are_refused_where_they_would_not_resume(tmp_path: Path) -> 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="this is the process that it starts")
 def test_all_of_this_holds_on_jax() -> None:
-    pytest.importorskip("jax")
+    """On one kind of net; JAX compiles each anew, so `make test-faults` takes all kinds, in four minutes."""
+    some = [] if FULL else ["-k", "table or checkpoints or exported_by_a_process"]
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", __file__],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *some, __file__],
         env=os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
         capture_output=True,
         text=True,
         check=False,
     )
     assert run.returncode == 0, run.stdout + run.stderr
-    assert "passed" in run.stdout
+    assert " passed" in run.stdout

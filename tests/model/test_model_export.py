@@ -118,7 +118,8 @@ def test_regression_exports_plain_numbers(model_class: Any, tmp_path: Path) -> N
     signature = Signature.from_json(read(folder, "signature"))
     assert (signature.task, signature.outputs[0].name, signature.labels) == (Task.REGRESSION, "outputs", None)
     session = onnxruntime.InferenceSession(folder / "model.onnx")
-    assert np.allclose(session.run(None, {"inputs": x})[0], model.predict(x, verbose=0), rtol=1e-4)
+    answers, kerass = session.run(None, {"inputs": x})[0], model.predict(x, verbose=0)
+    assert np.abs(answers - kerass).max() < 1e-4 * kerass.std()  # an answer near zero has no digits of its own
     assert read(folder, "metrics")["evaluation"] == {"rmse": 3.0, "worst": None}
 
 

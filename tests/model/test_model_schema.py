@@ -89,22 +89,22 @@ def test_rows_without_a_target_are_left_out_of_training_but_not_of_scoring() -> 
 
 def test_choices_are_made_on_groups_that_a_member_has_not_seen() -> None:
     chance = np.random.default_rng(0)
-    patient = np.repeat(np.arange(60), 10)
+    patient = np.repeat(np.arange(40), 8)
     frame = pl.DataFrame(
         {
             "patient": [f"p{each}" for each in patient],
-            "blood": chance.normal(size=60)[patient] + chance.normal(0, 1e-3, 600),
-            "ill": chance.choice(["no", "yes"], 60)[patient],
+            "blood": chance.normal(size=40)[patient] + chance.normal(0, 1e-3, 320),
+            "ill": chance.choice(["no", "yes"], 40)[patient],
         }
     )
     torn = Schema.infer(frame, target="ill").with_roles("patient")
     losses = []
     for schema in (torn, torn.with_roles("patient", "group")):
         model = Model(schema=schema, seed=1)
-        model.fit(frame, epochs=2, verbose=0)
+        model.fit(frame, epochs=1, verbose=0)
         losses.append(next(each.measured["loss"]["blend"] for each in model.log.of("blend")))
     by_heart, unseen = losses
-    assert by_heart < 0.3, "a row of the same patient gives the answer away"
+    assert by_heart < 0.4, "a row of the same patient gives the answer away"
     assert unseen > 0.65, "nothing says how new patients fare"
 
 
@@ -133,7 +133,7 @@ def test_regression_of_a_table_answers_numbers() -> None:
     frame = pd.DataFrame({"area": chance.uniform(20, 200, 300), "city": chance.choice(["a", "b", "c"], 300)})
     frame["price"] = frame["area"] * 3000 + frame["city"].map({"a": 0, "b": 90_000, "c": 200_000})
     model = Model(schema=Schema.infer(frame, target="price"), seed=0)
-    model.fit(frame, epochs=30, batch_size=16, verbose=0)
+    model.fit(frame, epochs=10, batch_size=16, verbose=0)
     answers = model.predict(frame, verbose=0)[:, 0]
     assert np.corrcoef(answers, frame["price"])[0, 1] > 0.95
 

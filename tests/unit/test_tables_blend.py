@@ -51,6 +51,14 @@ def test_better_member_counts_more_and_a_useless_one_is_left_out() -> None:
     assert "c" not in shares
 
 
+def test_member_that_is_right_on_few_rows_already_takes_all() -> None:
+    random = np.random.default_rng(0)
+    truth = Truth(random.normal(size=200), None)
+    exact = truth.values[:, None] + 1e-3 * random.normal(size=(200, 1))
+    rough = {name: truth.values[:, None] + random.normal(size=(200, 1)) for name in ("b", "c")}
+    assert blend({"a": exact, **rough}, truth, {"a": 0.2, "b": 0.4, "c": 0.4}).shares == {"a": 1.0}
+
+
 def test_blend_of_equals_is_better_than_each() -> None:
     truth, answers = classified(5000, 1.5, 1.5)
     blended = blend(answers, truth, evenly(answers))

@@ -15,6 +15,7 @@ from lepton_ai.platform.frameworks.tables.truth import Truth
 
 # A member that counts less is left out: its part of the graph would cost more than it gives.
 _LEAST_SHARE = 0.04
+_BEYOND_DOUBT = 3.0  # standard errors
 _ROUNDS = 200
 _PRECISION = 1e-6
 _MOST_NUMBERS = 4_000_000
@@ -38,8 +39,9 @@ class Blended:
 def blend(answers: Mapping[str, NDArray[Any]], truth: Truth, prior: Mapping[str, float]) -> Blended:
     """Choose the shares of the members.
 
-    The mean loss is lowered from the prior shares on, held back by a penalty: going all the way to one member has to
-    gain about a standard error of what is being compared. Few rows so leave the prior in place, and many do not.
+    The mean loss is lowered from the prior shares on, held back by a penalty of about the standard error of what can be
+    gained, and the less the surer that gain is. Few rows so leave the prior in place, and many do not; a member that is
+    right where the others are not takes all.
     Holding back toward the best single member was tried too and was worse (docs/decisions/tables-blend.md).
 
     Args:
@@ -78,16 +80,33 @@ def log_probabilities(logits: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _shares(answers: NDArray[np.float64], truth: Truth, start: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Projected gradient descent on the penalised mean loss, which is convex in the shares."""
     every = max(1, answers.size // _MOST_NUMBERS)
     answers, truth = answers[:, ::every], truth.take(slice(None, None, every))
     if not truth.classes:
         answers, truth = _standardised(answers, truth)
-    losses = np.stack([truth.losses(each) for each in answers])
-    scale = float(np.std(losses - losses.mean(axis=0), axis=1).max()) or 1.0
+    free = _descended(answers, truth, start, penalty=0.0)
+    gain, error = _gain(answers, truth, start, free)
+    if error <= 0 or gain <= 0:
+        return start
+    held_back = _descended(answers, truth, start, penalty=error * error / (error + gain))
+    gain, error = _gain(answers, truth, held_back, free)
+    return free if gain > _BEYOND_DOUBT * error else held_back
+
+
+def _gain(
+    answers: NDArray[np.float64], truth: Truth, before: NDArray[np.float64], after: NDArray[np.float64]
+) -> tuple[float, float]:
+    """What other shares take off the mean loss, and the standard error of that."""
+    gains = truth.losses(np.tensordot(before, answers, 1)) - truth.losses(np.tensordot(after, answers, 1))
+    return float(np.average(gains, weights=truth.weights)), float(gains.std() / np.sqrt(len(gains)))
+
+
+def _descended(
+    answers: NDArray[np.float64], truth: Truth, start: NDArray[np.float64], penalty: float
+) -> NDArray[np.float64]:
+    """Projected gradient descent on the penalised mean loss, which is convex in the shares."""
     weights = np.ones(len(truth)) if truth.weights is None else truth.weights
     weights = weights / weights.sum()
-    penalty = scale / np.sqrt(len(truth))
 
     def value_and_slope(shares: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         together = np.tensordot(shares, answers, 1)

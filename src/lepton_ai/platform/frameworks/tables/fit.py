@@ -71,7 +71,7 @@ def fit_table(
 
     answers = {LINEAR: _fit_line(model, rows, truth, folds, decided)}
     for name, growth in plan.growths.items():
-        trees, answers[name], rounds = fit_trees(rows.x, truth, folds, growth, seed, may_go_on)
+        trees, answers[name], rounds = fit_trees(rows.x, truth, folds, growth, seed, may_go_on, answers[LINEAR])
         model.get_layer(name).trees = trees
         measured = {"rounds at most": growth.rounds, "loss": truth.mean_loss(answers[name])}
         decided(Decision("trees", f"rounds of {name}", measured, str(rounds), "best on rows that they had not seen"))

@@ -20,6 +20,8 @@ _FIRST_ROUNDS = 50
 _CHECKS = 10
 _MOST_TREES_TO_KEEP = 2000
 _STILL_GAINING = 0.9
+_BEYOND_DOUBT = 4.0  # standard errors
+_SOLVED = 0.03  # of the loss of a naive answer: classes are told apart, and more rounds only raise probabilities
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,7 @@ def fit_trees(
     growth: Growth,
     seed: int,
     may_go_on: Callable[[], bool] = lambda: True,
+    rival: NDArray[np.float64] | None = None,
 ) -> tuple[Trees, NDArray[np.float64], int]:
     """Grow trees once without each fold, to the number of rounds that was best on unseen rows.
 
@@ -110,12 +113,15 @@ def fit_trees(
         growth: How the trees are grown.
         seed: Decides which columns splits choose from.
         may_go_on: Whether there is time to grow twice as many; asked each time.
+        rival: What another member answers to rows that it did not see, `(batch, width)`. Where trees are so far behind
+            it that growing on cannot make up for it, they stop.
 
     Returns:
         The trees, the answers `(batch, width)` to each row of those that did not see it, and the rounds.
     """
     parts = [(folds != fold, folds == fold) for fold in np.unique(folds)]
     estimators = [_unfitted(truth.take(inside), growth, seed) for inside, _ in parts]
+    naive_loss = loss_before = truth.mean_loss(np.tile(truth.prior, (len(rows), 1)))
     best_loss, best_rounds, best_answers = np.inf, 0, np.zeros((len(rows), truth.width), np.float32)
     done, rounds = 0, min(_FIRST_ROUNDS, growth.rounds)
     while done < rounds:
@@ -127,8 +133,10 @@ def fit_trees(
             if loss < best_loss:
                 best_loss, best_rounds, best_answers = loss, int(number), each
         done = rounds
-        if best_rounds > _STILL_GAINING * done and may_go_on():
-            rounds = min(2 * rounds, growth.rounds)
+        is_solved = truth.classes is not None and best_loss < _SOLVED * naive_loss
+        is_beaten = rival is not None and _is_beaten(truth, best_answers, rival, loss_before - best_loss)
+        if best_rounds > _STILL_GAINING * done and not is_solved and not is_beaten and may_go_on():
+            rounds, loss_before = min(2 * rounds, growth.rounds), best_loss
     if len(parts) * best_rounds * len(_present(truth)) <= _MOST_TREES_TO_KEEP:
         pairs = zip(estimators, parts, strict=True)
         trees = Trees.mean([trees_of(grown, truth.take(inside), best_rounds) for grown, (inside, _) in pairs])
@@ -137,6 +145,13 @@ def fit_trees(
         _grow(whole, rows, truth, best_rounds)
         trees = trees_of(whole, truth, best_rounds)
     return trees, best_answers.astype(np.float64), best_rounds
+
+
+def _is_beaten(truth: Truth, answers: NDArray[Any], rival: NDArray[np.float64], gained: float) -> bool:
+    """Whether the rival is better beyond doubt, by more than twice what the last rounds gained."""
+    behind = truth.losses(answers) - truth.losses(rival)
+    gap = float(np.average(behind, weights=truth.weights))
+    return gap > _BEYOND_DOUBT * behind.std() / np.sqrt(len(behind)) and gap > 2 * gained
 
 
 def trees_of(estimator: Any, truth: Truth, rounds: int) -> Trees:
