@@ -1,6 +1,6 @@
 """`Model`: a functional Keras model that builds its own net, checks its data, and trains by a good recipe."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lepton_ai.core.errors import InvalidInput
+from lepton_ai.platform.evaluation.report import Report
+from lepton_ai.platform.evaluation.threshold import Costs
 from lepton_ai.platform.frameworks.adaptive.log import DecisionLog
 from lepton_ai.platform.frameworks.architectures.registry import build, choose
 from lepton_ai.platform.frameworks.augmentation import Augmentation
@@ -29,6 +31,7 @@ from lepton_ai.platform.frameworks.losses import (
     usual_loss,
 )
 from lepton_ai.platform.frameworks.precision import gpus, training_precision
+from lepton_ai.platform.frameworks.reporting import ReportWish, report_on
 from lepton_ai.platform.frameworks.saving import SavedModel
 from lepton_ai.platform.frameworks.specification import (
     FUNCTIONAL_SIGNATURE,
@@ -177,6 +180,11 @@ class Model(SavedModel):
     def evaluation(self) -> Mapping[str, float] | None:
         """The metrics of the last `evaluate` of these weights."""
         return self._memory.evaluation
+
+    @property
+    def last_report(self) -> Report | None:
+        """The last `report` of these weights; it goes into the artifact."""
+        return self._memory.report
 
     @property
     def sample_rows(self) -> NDArray[np.float32] | None:
@@ -366,6 +374,53 @@ class Model(SavedModel):
             rows = self._checked.rows(x)
             x, batch_size = plain_batches(rows, batch_size=_size(batch_size, steps, len(rows))), None
         return super().predict(x, batch_size, verbose, steps, callbacks)
+
+    def report(
+        self,
+        x: Any,
+        y: Any = None,
+        *,
+        training: Any = None,
+        by: Iterable[str] | Mapping[str, Any] = (),
+        costs: Costs | None = None,
+        threshold: float | None = None,
+        test_openings: int | None = None,
+        title: str = "Model report",
+        seed: int = 0,
+    ) -> Report:
+        """Measure it on rows that it did not learn from, beside a naive and a linear baseline. Kept as `last_report`.
+
+        Roles of the schema are heeded: results are compared by columns that are sensitive, rows of one group count as
+        one draw of the bootstrap, and a time shows how the model does over time.
+
+        Args:
+            x: Rows, or a table.
+            y: Their labels or targets; a table may hold them.
+            training: `(x, y)` that it was trained on. The linear baseline of images, series and nets of the user's own
+                is fitted on them; tables and texts have one in the net, and do not look at them.
+            by: Names of columns of the table to compare results by, or one value for each row by name.
+            costs: What each answer costs, `costs[true class][answered class]`.
+            threshold: Two classes: from which probability of the second on it is answered; 0.5 if left out.
+            test_openings: How often these rows were looked at, this time included; the report repeats it.
+            title: What is reported on.
+            seed: The same seed gives the same report.
+
+        Raises:
+            InvalidInput: The data are wrong, or a baseline needs `training`.
+
+        Example:
+
+            >>> rows, classes = np.random.default_rng(0).normal(size=(60, 2)), np.arange(60) % 2
+            >>> model = Model(input_shape=(2,), num_classes=2, seed=0)
+            >>> history = model.fit(rows[:40], classes[:40], epochs=1, verbose=0)
+            >>> report = model.report(rows[40:], classes[40:])
+            >>> report.rows, sorted(report.metric("auc").baselines)
+            (20, ['linear', 'naive'])
+        """
+        wish = ReportWish(training, by, costs, threshold, test_openings, title, seed)
+        report = report_on(self, self._checked if self._is_checked else None, x, y, wish)
+        self._memory = replace(self._memory, report=report)
+        return report
 
     def train_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False

@@ -23,7 +23,7 @@ from lepton_ai.platform.frameworks.backend import keras, tf
 from lepton_ai.platform.frameworks.checkpoint import Checkpointing, Facts, expected_facts
 from lepton_ai.platform.frameworks.checks import check_count
 from lepton_ai.platform.frameworks.data import evaluation_batches, training_batches
-from lepton_ai.platform.frameworks.facts import TrainingFacts, fingerprint
+from lepton_ai.platform.frameworks.facts import TrainingFacts, fingerprint, naive_answer
 from lepton_ai.platform.frameworks.fitted_layers import learn_layers
 from lepton_ai.platform.frameworks.intake import Intake, Rows, batches_in, is_stream
 from lepton_ai.platform.frameworks.recipe import Plan
@@ -344,6 +344,7 @@ class Fit:
             seed=seed,
             logs={name: float(values[-1]) for name, values in history.history.items() if values},
             log=DecisionLog() if run is None else run.log,
+            naive=None if rows is None else _naive(model, rows),
         )
         if rows is None:
             model.remember(facts, None)
@@ -351,6 +352,10 @@ class Fit:
         # Spread over the rows, which may come sorted by class; a copy, so that the training set can be freed.
         picks = np.linspace(0, len(rows) - 1, min(len(rows), _SAMPLE_ROWS)).astype(int)
         model.remember(facts, rows.x[picks])
+
+
+def _naive(model: Any, rows: Rows) -> tuple[float, ...]:
+    return naive_answer(rows.y, int(model.output_shape[-1]) if model.task is Task.CLASSIFICATION else None)
 
 
 def _pacing_again(kept: Facts | None) -> Callable[[Run], Pacing] | None:
