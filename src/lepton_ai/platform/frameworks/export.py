@@ -40,8 +40,8 @@ def export_artifact(
     """Write a model as the files of a version.
 
     `model.keras`, `model.onnx`, `signature.json`, `preprocessing.json`, `metrics.json`, `card.json`,
-    `environment.json`, `data.json`, and where there is a report `report.json` and `report.html`. The numeric part,
-    scaling included, is in the ONNX graph.
+    `environment.json`, `data.json`; where it was decided how to answer `decision.json`, and where there is a report
+    `report.json` and `report.html`. The numeric part, scaling included, is in the ONNX graph.
 
     Args:
         model: A `Model` with one input and one output.
@@ -98,6 +98,8 @@ def export_artifact(
         "environment": environment_document(PACKAGES),
         "data": data_document(model.training_facts),
     }
+    if model.answer_rule is not None:
+        documents["decision"] = model.answer_rule.to_json()
     for name, document in documents.items():
         text = json.dumps(document, indent=2, sort_keys=True, allow_nan=False)
         (folder / f"{name}.json").write_text(text + "\n")

@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from lepton_ai.platform.evaluation.answer_rule import AnswerRule
 from lepton_ai.platform.evaluation.report import Report
 from lepton_ai.platform.frameworks.adaptive.log import DecisionLog
 
@@ -67,23 +68,32 @@ class Memory:
         evaluation: The metrics of the last `evaluate` since then.
         sample: A few training rows, which never leave the memory: a model file must not give its data away.
         report: The last report since then; it goes into artifacts, not into model files.
+        rule: How its outputs become answers.
     """
 
     training: TrainingFacts | None = None
     evaluation: Mapping[str, float] | None = None
     sample: NDArray[np.float32] | None = None
     report: Report | None = None
+    rule: AnswerRule | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values, without sample and report."""
-        training = None if self.training is None else self.training.to_json()
-        return {"training": training, "evaluation": None if self.evaluation is None else dict(self.evaluation)}
+        return {
+            "training": None if self.training is None else self.training.to_json(),
+            "evaluation": None if self.evaluation is None else dict(self.evaluation),
+            "rule": None if self.rule is None else self.rule.to_json(),
+        }
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
         """Read what `to_json` wrote."""
-        training = value.get("training")
-        return cls(None if training is None else TrainingFacts.from_json(training), value.get("evaluation"))
+        training, rule = value.get("training"), value.get("rule")
+        return cls(
+            training=None if training is None else TrainingFacts.from_json(training),
+            evaluation=value.get("evaluation"),
+            rule=None if rule is None else AnswerRule.from_json(rule),
+        )
 
 
 def naive_answer(labels: NDArray[Any], classes: int | None) -> tuple[float, ...]:

@@ -8,22 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lepton_ai.core.errors import InvalidInput
+from lepton_ai.platform.evaluation.answer_rule import AnswerRule
 from lepton_ai.platform.evaluation.checks import LINEAR, NAIVE
 from lepton_ai.platform.evaluation.evaluate import TrainingStory, evaluate_report
 from lepton_ai.platform.evaluation.report import Report
 from lepton_ai.platform.evaluation.row_facts import RowFacts
 from lepton_ai.platform.evaluation.threshold import Costs
-from lepton_ai.platform.frameworks.backend import keras
-from lepton_ai.platform.frameworks.data import plain_batches
-from lepton_ai.platform.frameworks.facts import class_numbers, naive_answer
-from lepton_ai.platform.frameworks.intake import Intake, Rows, is_stream
+from lepton_ai.platform.frameworks.answering import checked_intake, classes_of, truth_and_answers
+from lepton_ai.platform.frameworks.facts import naive_answer
+from lepton_ai.platform.frameworks.intake import Intake, Rows
 from lepton_ai.platform.frameworks.linear_baseline import linear_answers
 from lepton_ai.platform.frameworks.table_intake import TableIntake
 from lepton_ai.platform.preprocessing.column import names_of, unknown_column
 from lepton_ai.platform.preprocessing.columns import Columns
-from lepton_ai.platform.preprocessing.signature import Task
-
-_BATCH_SIZE = 256
 
 
 @dataclass(frozen=True)
@@ -52,8 +49,8 @@ def report_on(model: Any, intake: Intake | TableIntake | None, x: Any, y: Any, w
     Raises:
         InvalidInput: The data are wrong, or what a baseline needs is not there.
     """
-    classes = _classes(model, intake, x)
-    assert intake is not None
+    intake = checked_intake(model, intake, x, "a report")
+    classes = classes_of(model)
     if isinstance(intake, TableIntake):
         rows, columns = intake.described(x, y)
         facts = _of_table(model, columns, wish.by)
@@ -61,55 +58,26 @@ def report_on(model: Any, intake: Intake | TableIntake | None, x: Any, y: Any, w
         rows = intake.labelled(x, y)
         facts = RowFacts(groups=_given_groups(wish.by))
     training = _training(intake, wish.training)
-    predictions = answers_to(model, rows.x)
+    truth, answers = truth_and_answers(model, rows)
+    rule = model.answer_rule or AnswerRule()
+    interval = None if classes else rule.intervals(answers)
     return evaluate_report(
-        class_numbers(rows.y) if classes else rows.y.reshape(len(rows)),
-        predictions if classes else predictions[:, 0],
+        truth,
+        answers,
         baselines={
             NAIVE: _naive(model, classes, training, len(rows)),
             LINEAR: linear_answers(model, rows.x, classes, training),
         },
         labels=model.labels,
-        threshold=wish.threshold,
+        threshold=wish.threshold if wish.threshold is not None else rule.threshold,
         costs=wish.costs,
+        interval=interval,
+        coverage=None if interval is None else rule.coverage,
         rows=facts,
         story=_story(model, wish.test_openings),
         title=wish.title,
         seed=wish.seed,
     )
-
-
-def answers_to(model: Any, rows: NDArray[np.float32]) -> NDArray[Any]:
-    """What a model answers to checked rows, `(batch, answers)`."""
-    return np.asarray(keras.Model.predict(model, plain_batches(rows, batch_size=_BATCH_SIZE), verbose=0))
-
-
-def _classes(model: Any, intake: Intake | TableIntake | None, x: Any) -> int | None:
-    """How many classes it tells apart; None for a regression.
-
-    Raises:
-        InvalidInput: It is nothing that can be reported on.
-    """
-    if intake is None or is_stream(x):
-        raise InvalidInput(
-            f"a report needs rows as arrays or a table, and a net with one input and one output, "
-            f"got {type(x).__name__} for {model.name!r}",
-            hint="Measure other nets with `evaluate_report`: it takes truth and predictions.",
-        )
-    if model.task is None:
-        raise InvalidInput(
-            "a report must know what the model answers, got a net whose last layer and loss do not tell",
-            hint='Say it: Model(inputs=..., outputs=..., task="regression").',
-        )
-    width = int(model.output_shape[-1])
-    if model.task is Task.CLASSIFICATION:
-        return width
-    if width != 1:
-        raise InvalidInput(
-            f"a report on numbers takes one number per row, got {width}",
-            hint="Measure each by itself with `evaluate_report`: it takes truth and predictions.",
-        )
-    return None
 
 
 def _of_table(model: Any, columns: Columns, by: Iterable[str] | Mapping[str, Any]) -> RowFacts:

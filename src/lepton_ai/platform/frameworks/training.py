@@ -17,6 +17,7 @@ from lepton_ai.platform.frameworks.adaptive.presets import free_settings, usual_
 from lepton_ai.platform.frameworks.adaptive.run import Run
 from lepton_ai.platform.frameworks.adaptive.setup import Order, prepare, replay
 from lepton_ai.platform.frameworks.adaptive.timed import Timer
+from lepton_ai.platform.frameworks.answering import classes_of
 from lepton_ai.platform.frameworks.architectures.registry import ARCHITECTURES
 from lepton_ai.platform.frameworks.augmentation import Augmentation
 from lepton_ai.platform.frameworks.backend import keras, tf
@@ -145,7 +146,7 @@ class Fit:
             return self._run_recipe(model, keras_fit, weighted, held_out, began, watching)
 
         trees_end = math.inf if self.budget is None else began + _SHARE_OF_TREES * seconds(self.budget)
-        history = fit_table(
+        history, rule = fit_table(
             model,
             rows,
             table_plan(len(rows), model.output_shape[-1]),
@@ -156,7 +157,7 @@ class Fit:
         )
         facts = model.training_facts
         log = DecisionLog((*before, *facts.log, *after))
-        model.remember(replace(facts, log=log, recipe=(*facts.recipe, "blend")), model.sample_rows)
+        model.remember(replace(facts, log=log, recipe=(*facts.recipe, "blend")), model.sample_rows, rule)
         return history
 
     def _run_recipe(
@@ -355,7 +356,7 @@ class Fit:
 
 
 def _naive(model: Any, rows: Rows) -> tuple[float, ...]:
-    return naive_answer(rows.y, int(model.output_shape[-1]) if model.task is Task.CLASSIFICATION else None)
+    return naive_answer(rows.y, classes_of(model))
 
 
 def _pacing_again(kept: Facts | None) -> Callable[[Run], Pacing] | None:
@@ -371,7 +372,7 @@ def _tell_of_cleaning(model: Any, report: CleaningReport) -> None:
     first, *more = str(report).splitlines()
     decision = Decision("clean", "rows to train on", report.to_json(), first, "; ".join(more) or "nothing was wrong")
     facts = model.training_facts
-    model.remember(replace(facts, log=DecisionLog((decision, *facts.log))), model.sample_rows)
+    model.remember(replace(facts, log=DecisionLog((decision, *facts.log))), model.sample_rows, model.answer_rule)
 
 
 def _guarded(keras_fit: Callable[..., Any], *directors: Director, **arguments: Any) -> Any:
