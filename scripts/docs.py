@@ -43,6 +43,7 @@ PUBLIC_CLASSES = (
     ("Recommender", ("platform/frameworks/recommendation/recommender.py",)),
     ("Recommendation", ("platform/frameworks/recommendation/recommender.py",)),
     ("RecommendationReport", ("platform/frameworks/recommendation/evaluation.py",)),
+    ("AnswerRule", ("platform/evaluation/answer_rule.py",)),
     ("Report", ("platform/evaluation/report.py",)),
     ("CardFacts", ("platform/evaluation/card.py",)),
     ("TrainingData", ("platform/evaluation/card.py",)),

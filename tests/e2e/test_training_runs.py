@@ -64,7 +64,11 @@ def test_table_becomes_a_model_that_answers(lab: CloudLab, table: Path) -> None:
     assert accuracy["model"]["value"] == pytest.approx(version["metrics"]["accuracy"], abs=1e-6)
     assert "report.html" in version["files"]
     lab.ok("deploy", "visits", "--min-replicas", "1")
-    assert " yes " in lab.ok("endpoint", "predict", "visits", '[{"age": 2, "weight": 2}]')
+    words = ("endpoint", "predict", "visits", '[{"age": 2, "weight": 2}]')
+    heads, row = (line.split() for line in lab.ok(*words).splitlines())
+    assert heads == ["ROW", "LABEL", "PROBABILITY", "LABELS"]
+    assert (row[1], row[3]) == ("yes", "yes")
+    assert lab.ok_json(*words)["outputs"][0]["labels"] == ["yes"]
     lab.ok("endpoint", "remove", "visits")
 
 
