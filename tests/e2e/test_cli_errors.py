@@ -51,6 +51,7 @@ CODES: dict[tuple[str, ...], int] = {
     ("model", "show", "absent"): 3,
     ("model", "show", "numbers:9"): 3,
     ("model", "card", "numbers"): 3,
+    ("model", "report", "numbers"): 3,
     ("model", "remove", "absent", "--all"): 3,
     ("deploy", "absent"): 3,
     ("deploy", "numbers@absent", "--name", "other"): 3,

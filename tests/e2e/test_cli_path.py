@@ -9,6 +9,8 @@ import pytest
 
 import onnx_models
 from cloud_lab import CloudLab
+from lepton_ai.platform.evaluation.evaluate import evaluate_report
+from report_cases import digits
 
 BRIGHT = [[[[1.0]] * 28] * 28]
 DARK = [[[[0.0]] * 28] * 28]
@@ -20,6 +22,7 @@ def artifact(lab: CloudLab) -> Path:
     folder = onnx_models.image_artifact(lab.root / "images")
     (folder / "card.json").write_text(json.dumps({"name": "images", "limits": "for tests"}))
     (folder / "metrics.json").write_text(json.dumps({"evaluation": {"accuracy": 0.75}}))
+    evaluate_report(**digits(), title="Images").save(folder / "report.json")
     return folder
 
 
@@ -74,6 +77,20 @@ def test_card_is_shown_and_files_are_exported_as_they_were(lab: CloudLab, pushed
     }
     session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
     assert session.get_inputs()[0].name == "images"
+
+
+def test_report_is_shown_as_text_as_json_and_as_a_page(lab: CloudLab, pushed: str, artifact: Path) -> None:
+    text = lab.ok("model", "report", pushed)
+    assert text.startswith("Images: classification, ")
+    assert "model minus linear" in text
+    assert lab.ok_json("model", "report", "images:2") == json.loads((artifact / "report.json").read_text())
+    written = lab.shell("model", "report", pushed, "--html", "report.html")
+    assert (written.stdout, written.stderr) == ("", "The report on images:1 is in report.html\n")
+    assert (lab.root / "report.html").read_text().startswith("<!doctype html>")
+    with lab.cloud() as cloud:
+        report = cloud.models.version(pushed).report()
+        assert str(report) == text.rstrip("\n")
+        assert "<table" in report._repr_html_()
 
 
 def test_endpoint_from_deploy_to_remove(lab: CloudLab, pushed: str) -> None:

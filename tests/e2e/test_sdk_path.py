@@ -1,5 +1,6 @@
 """The whole path of a user in Python: a cloud of one's own, a model, an endpoint, an answer."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import onnx_models
 from cloud_lab import CloudLab
 from lepton_ai.core.errors import AlreadyExists, Conflict, InvalidInput, NotFound, Unauthenticated, Unavailable
+from lepton_ai.platform.evaluation.answer_rule import AnswerRule
 from lepton_ai.sdk.cloud import Cloud
 
 SCRIPT = """
@@ -67,6 +69,24 @@ def test_models_are_pushed_looked_up_and_fetched(lab: CloudLab, tmp_path: Path) 
         assert cloud.models.remove("pixels") == 2
         with pytest.raises(NotFound, match="there is no model 'pixels'"):
             cloud.models.get("pixels")
+
+
+def test_endpoint_answers_as_its_version_was_decided_to(lab: CloudLab, tmp_path: Path) -> None:
+    artifact = onnx_models.numbers_artifact(tmp_path / "artifact")
+    (artifact / "decision.json").write_text(json.dumps(AnswerRule(coverage=0.9, quantile=1.5).to_json()))
+    with lab.cloud() as cloud:
+        endpoint = cloud.deploy(cloud.models.push_folder(artifact, "sure"))
+        prediction = endpoint.predict([[1, 2, 3, 4], [0, 0, 0, 0]])
+        assert list(prediction.outputs) == [30.5, 0.5]
+        assert prediction.intervals is not None
+        assert prediction.intervals.tolist() == [[29.0, 32.0], [-1.0, 2.0]]
+        assert prediction.label_sets is None
+        shown = lab.ok("endpoint", "predict", "sure", "[[1, 2, 3, 4]]").split()
+        assert shown == ["ROW", "VALUE", "LOW", "HIGH", "0", "30.5", "29.0", "32.0"]
+        assert lab.ok_json("endpoint", "predict", "sure", "[[1, 2, 3, 4]]")["intervals"] == [[29.0, 32.0]]
+        assert cloud.endpoints.get("numbers").predict([[1, 2, 3, 4]]).intervals is None
+        endpoint.remove()
+        cloud.models.remove("sure")
 
 
 def test_endpoints_are_made_asked_changed_and_removed(lab: CloudLab) -> None:

@@ -58,8 +58,17 @@ def test_table_becomes_a_model_that_answers(lab: CloudLab, table: Path) -> None:
     assert "600 of 600" in next(line for line in listed if line.startswith(shown["id"]))
     assert "registered" in lab.ok("train", "events", "visits")
     assert "test accuracy:" in lab.ok("train", "show", shown["id"])
+    report = lab.ok_json("model", "report", "visits:1")
+    assert (report["title"], report["rows"], report["test_openings"]) == ("Report on stays", 120, 1)
+    accuracy = next(each for each in report["metrics"] if each["name"] == "accuracy")
+    assert accuracy["model"]["value"] == pytest.approx(version["metrics"]["accuracy"], abs=1e-6)
+    assert "report.html" in version["files"]
     lab.ok("deploy", "visits", "--min-replicas", "1")
-    assert " yes " in lab.ok("endpoint", "predict", "visits", '[{"age": 2, "weight": 2}]')
+    words = ("endpoint", "predict", "visits", '[{"age": 2, "weight": 2}]')
+    heads, row = (line.split() for line in lab.ok(*words).splitlines())
+    assert heads == ["ROW", "LABEL", "PROBABILITY", "LABELS"]
+    assert (row[1], row[3]) == ("yes", "yes")
+    assert lab.ok_json(*words)["outputs"][0]["labels"] == ["yes"]
     lab.ok("endpoint", "remove", "visits")
 
 

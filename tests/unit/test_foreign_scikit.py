@@ -31,6 +31,8 @@ from sklearn.preprocessing import OneHotEncoder, PolynomialFeatures, SplineTrans
 from sklearn.svm import SVC, LinearSVC
 
 from lepton_ai.core.errors import Conflict, InvalidInput, LeptonError, NotSupported
+from lepton_ai.platform.evaluation.card import CardFacts
+from lepton_ai.platform.evaluation.evaluate import evaluate_report
 from lepton_ai.platform.frameworks.export_failed import ExportFailed
 from lepton_ai.platform.frameworks.foreign.agreement import compare
 from lepton_ai.platform.frameworks.foreign.export import export_foreign, is_foreign
@@ -150,6 +152,20 @@ def test_artifact_has_the_documents_of_ours_but_no_keras_file(tmp_path: Path) ->
     assert card["onnx"]["rows_were_given"] is False
     assert document(folder, "metrics")["evaluation"] == {"accuracy": 0.98, "loss": None}
     assert {"scikit-learn", "skl2onnx"} <= document(folder, "environment")["packages"].keys()
+
+
+def test_report_and_what_people_know_go_with_a_model_of_another_framework(tmp_path: Path) -> None:
+    estimator = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, Y)
+    shares = np.tile(np.bincount(Y) / len(Y), (len(Y), 1))
+    answers = estimator.predict_proba(X)
+    report = evaluate_report(Y, answers, baselines={"naive": shares, "linear": answers})
+    facts = CardFacts(use_cases=("Look at cells",))
+    folder = export_foreign(estimator, tmp_path / "artifact", report=report, facts=facts)
+    assert document(folder, "report") == report.to_json()
+    assert (folder / "report.html").exists()
+    card = document(folder, "card")["modelCard"]
+    assert card["considerations"]["useCases"] == ["Look at cells"]
+    assert card["properties"][0]["name"] == "lepton-ai:report:sha256"
 
 
 def test_same_estimator_gives_the_same_bytes(tmp_path: Path) -> None:

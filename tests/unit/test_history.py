@@ -43,7 +43,10 @@ def test_rows_keep_their_order_and_histories_their_own_rows() -> None:
         heat = frame.filter(pl.col("machine") == machine).sort("hour")["heat"].to_numpy()
         means = [[heat[max(row - window + 1, 0) : row + 1].mean() for row in range(30)] for window in (3, 10)]
         assert np.allclose(part["heat_mean_3"], means[0]) and np.allclose(part["heat_mean_10"], means[1])
-        assert np.allclose(part["heat_trend"], np.subtract(*means))
+        lasts = [heat[max(row - 9, 0) : row + 1] for row in range(1, 30)]
+        slopes = [np.polyfit(np.arange(len(last)), last, 1)[0] for last in lasts]
+        assert np.allclose(part["heat_trend"], [0, *slopes])
+        assert np.allclose(part["heat_deviation"], [0, *(last.std(ddof=1) for last in lasts)])
         assert part["rows_before"].to_list() == list(range(30))
 
 

@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from lepton_ai.sdk.connection import Connection
 from lepton_ai.sdk.models import ModelDetails, ModelVersion
 from lepton_ai.sdk.notebook import Shown, endpoint_html, endpoints_html, models_html
 from lepton_ai.server.schemas.endpoints import (
@@ -82,7 +83,9 @@ def drawn() -> dict[str, str]:
     details = ModelDetails(name="digits", aliases={}, versions=[version(2, message=EVIL), version(1)], history=[])
     item = ModelItem(name=EVIL, versions=2, latest=2, aliases={"champion": 1}, created_at=1_700_000_000_000)
     return {
-        "version": ModelVersion("digits", 1, version(message=EVIL, created_by=EVIL))._repr_html_(),
+        "version": ModelVersion(
+            "digits", 1, version(message=EVIL, created_by=EVIL), Connection("http://127.0.0.1:1", "")
+        )._repr_html_(),
         "versions": details._repr_html_(),
         "models": Shown([item], models_html)._repr_html_(),
         "endpoint": endpoint_html(deployment(message=EVIL)),

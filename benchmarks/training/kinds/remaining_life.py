@@ -23,6 +23,7 @@ def measure(root, seed):
     truth = np.minimum(np.loadtxt(root / "cmapss_fd001/RUL_FD001.txt"), _CAP)
     rest = train.select((pl.col("cycle").max() - pl.col("cycle")).over("engine").clip(0, _CAP).alias("rest"))["rest"]
     train, test = (with_history(each, _SENSORS, time="cycle", group="engine") for each in (train, test))
+    train, test = (each.drop(_SENSORS) for each in (train, test))  # single readings are mostly noise
     last = test.sort("engine", "cycle").group_by("engine", maintain_order=True).last()
     train = train.with_columns(rest)
     schema = Schema.infer(train, target="rest").with_roles("engine", "group").with_roles("cycle")

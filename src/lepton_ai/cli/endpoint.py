@@ -1,7 +1,7 @@
 """`lepton endpoint`: list, call, change and remove endpoints."""
 
 import json
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -9,6 +9,9 @@ from lepton_ai.cli.cloud import cloud_of
 from lepton_ai.cli.main import data_dir_option
 from lepton_ai.cli.output import json_option, print_chunks, print_events, print_fields, print_json, print_table, say
 from lepton_ai.core.errors import InvalidInput, NotFound
+
+if TYPE_CHECKING:
+    from lepton_ai.sdk.endpoints import Prediction
 
 
 @click.group("endpoint")
@@ -107,16 +110,12 @@ def predict(ctx: click.Context, name: str, inputs: str | None, file: IO[bytes] |
         rows = rows["inputs"]
     prediction = cloud_of(ctx).endpoints.get(name).predict(rows)
     if as_json:
-        print_json({"outputs": prediction.outputs, "model": prediction.model, "version": prediction.version})
+        intervals = {} if prediction.intervals is None else {"intervals": prediction.intervals.tolist()}
+        named = {"model": prediction.model, "version": prediction.version}
+        print_json({"outputs": prediction.outputs, **intervals, **named})
         return
-    if prediction.outputs and isinstance(prediction.outputs[0], dict):
-        rows = [
-            {"row": index, "label": row["label"], "probability": f"{row['probability']:.4f}"}
-            for index, row in enumerate(prediction.outputs)
-        ]
-        print_table(rows, ["row", "label", "probability"])
-    else:
-        print_table([{"row": index, "value": row} for index, row in enumerate(prediction.outputs)], ["row", "value"])
+    rows, columns = _table(prediction)
+    print_table(rows, columns)
 
 
 @command.command("logs")
@@ -239,3 +238,21 @@ def _tell(endpoint: Any, as_json: bool) -> None:
         print_json(endpoint.details.model_dump(mode="json"))
     else:
         say(f"Endpoint {endpoint.name} is {endpoint.state}: {endpoint.details.status.message}")
+
+
+def _table(prediction: "Prediction") -> tuple[list[dict[str, Any]], list[str]]:
+    """A line for each answer, and what stands in it; what the model promises stands at its end."""
+    if prediction.outputs and isinstance(prediction.outputs[0], dict):
+        rows = [
+            {"row": index, "label": row["label"], "probability": f"{row['probability']:.4f}"}
+            for index, row in enumerate(prediction.outputs)
+        ]
+        for row, labels in zip(rows, prediction.label_sets or (), strict=False):
+            row["labels"] = ", ".join(map(str, labels))
+        return rows, ["row", "label", "probability", *(["labels"] if prediction.label_sets else [])]
+    rows = [{"row": index, "value": row} for index, row in enumerate(prediction.outputs)]
+    if prediction.intervals is None:
+        return rows, ["row", "value"]
+    for row, (low, high) in zip(rows, prediction.intervals.tolist(), strict=True):
+        row |= {"low": low, "high": high}
+    return rows, ["row", "value", "low", "high"]

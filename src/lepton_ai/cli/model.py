@@ -8,7 +8,16 @@ import click
 
 from lepton_ai.cli.cloud import cloud_of
 from lepton_ai.cli.main import data_dir_option
-from lepton_ai.cli.output import json_option, print_fields, print_json, print_table, progress, say, size_text
+from lepton_ai.cli.output import (
+    json_option,
+    print_fields,
+    print_json,
+    print_table,
+    print_text,
+    progress,
+    say,
+    size_text,
+)
 from lepton_ai.core.errors import InvalidInput
 
 
@@ -209,6 +218,33 @@ def card(ctx: click.Context, model: str) -> None:
       lepton model card digits
     """
     print_json(cloud_of(ctx).models.card(model))
+
+
+@command.command("report")
+@click.argument("model", metavar="MODEL[:VERSION|@ALIAS]")
+@click.option(
+    "--html", type=click.Path(dir_okay=False, path_type=Path), help="Write the whole report as a page into this file."
+)
+@json_option
+@data_dir_option
+@click.pass_context
+def report(ctx: click.Context, model: str, html: Path | None, as_json: bool) -> None:
+    """Show how good a version is on rows that it did not learn from, beside a naive and a linear model.
+
+    \b
+    Examples:
+      lepton model report digits
+      lepton model report digits:2 --html report.html
+    """
+    version = cloud_of(ctx).models.version(model)
+    found = version.report()
+    if html is not None:
+        found.save(html)
+        say(f"The report on {version} is in {html}")
+    if as_json:
+        print_json(found.to_json())
+    elif html is None:
+        print_text(str(found))
 
 
 @command.command("remove")

@@ -54,6 +54,11 @@ def print_json(value: Any) -> None:
     _write(sys.stdout, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def print_text(text: str) -> None:
+    """Print lines for people to stdout, whatever they were made of."""
+    _write(sys.stdout, _printable(text, keep=_LINE_END) + "\n")
+
+
 def print_events(events: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
     """Print what happened to a thing, oldest first, to stdout."""
     if as_json:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from lepton_ai.core.errors import InvalidInput, Unauthenticated
 from lepton_ai.core.settings import load_settings
@@ -20,6 +20,10 @@ from lepton_ai.sdk.local import start_server, stop_server
 from lepton_ai.sdk.models import Models, ModelVersion
 from lepton_ai.sdk.runs import Run, Runs
 from lepton_ai.server.schemas.workspace import ServerStatus, WorkspaceName
+
+if TYPE_CHECKING:
+    from lepton_ai.platform.evaluation.card import CardFacts
+    from lepton_ai.platform.evaluation.report import Report
 
 
 class Cloud:
@@ -177,6 +181,8 @@ class Cloud:
         labels: Sequence[int | str] | None = None,
         sample: Any = None,
         metrics: Mapping[str, float] | None = None,
+        report: "Report | None" = None,
+        facts: "CardFacts | None" = None,
         progress: Callable[[int], object] = int,
     ) -> ModelVersion:
         """Register a trained model as a new version. For a `Model`, `model.push(name)` is the same.
@@ -195,6 +201,8 @@ class Cloud:
             sample: Rows to compare ONNX and the model on; a torch module needs some, others are compared on random rows
                 where there are none.
             metrics: What was measured, by name; if left out what a `Model`'s last `evaluate` said.
+            report: What `evaluate_report` measured; if left out a `Model`'s last `report`.
+            facts: What only people know of it, for its card: what it is for, where it fails, the licence of its data.
             progress: Called with the number of bytes sent since the last call.
 
         Raises:
@@ -205,12 +213,13 @@ class Cloud:
         """
         from lepton_ai.platform.frameworks.foreign.export import export_foreign, is_foreign
 
+        given = {"labels": labels, "sample": sample, "metrics": metrics, "report": report, "facts": facts}
         with tempfile.TemporaryDirectory(prefix="lepton-push-") as folder:
             target = Path(folder) / "artifact"
             if is_foreign(model):
-                artifact = export_foreign(model, target, task=task, labels=labels, sample=sample, metrics=metrics)
+                artifact = export_foreign(model, target, task=task, **given)
             else:
-                artifact = _export_own(model, target, task, labels=labels, sample=sample, metrics=metrics)
+                artifact = _export_own(model, target, task, **given)
             return self.models.push_folder(artifact, name, message=message, progress=progress)
 
     def deploy(

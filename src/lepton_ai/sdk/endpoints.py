@@ -29,21 +29,31 @@ class Prediction:
         outputs: One answer per row, as the endpoint gave it.
         model: The model that answered.
         version: Its version.
+        intervals: For numbers, the interval of each row, `(batch, 2)`, which holds the truth as often as the model
+            promises; None where it promises nothing.
     """
 
     outputs: Sequence[Any]
     model: str
     version: str
+    intervals: NDArray[np.float64] | None = None
 
     @property
     def labels(self) -> NDArray[Any]:
-        """The label of each row, `(batch,)`; for classifiers."""
+        """The label that is answered for each row, `(batch,)`; for classifiers."""
         return np.array([row["label"] for row in self.outputs])
 
     @property
     def probabilities(self) -> NDArray[np.float64]:
         """The probability of each class, `(batch, classes)`; for classifiers."""
         return np.array([row["probabilities"] for row in self.outputs])
+
+    @property
+    def label_sets(self) -> Sequence[tuple[int | str, ...]] | None:
+        """The labels that each row may have, the true one among them as often as promised; None without a promise."""
+        if not all(isinstance(row, dict) and "labels" in row for row in self.outputs):
+            return None
+        return [tuple(row["labels"]) for row in self.outputs]
 
 
 class Endpoint:
@@ -135,8 +145,9 @@ class Endpoint:
             inputs = _by_column(inputs)
         answer = self._asked.post("/predict", {"inputs": _plain(inputs)})
         try:
-            return Prediction(answer["outputs"], answer["model"], answer["version"])
-        except (KeyError, TypeError) as error:
+            intervals = np.array(answer["intervals"], np.float64) if "intervals" in answer else None
+            return Prediction(answer["outputs"], answer["model"], answer["version"], intervals)
+        except (KeyError, TypeError, ValueError) as error:
             raise not_lepton(self.url) from error
 
     def _takes_columns(self, asked: Connection) -> bool:

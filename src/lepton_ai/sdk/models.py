@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -17,7 +17,11 @@ from lepton_ai.sdk.notebook import Shown, details_html, models_html, version_htm
 from lepton_ai.server.schemas import models as schemas
 from lepton_ai.server.schemas.models import ModelItem, Removed, Version
 
+if TYPE_CHECKING:
+    from lepton_ai.platform.evaluation.report import Report
+
 _CHUNK_BYTES = 1 << 20
+_NO_REPORT = "Versions of `lepton train` have one; else measure before you push: model.report(x_test, y_test)."
 
 
 @dataclass(frozen=True)
@@ -28,11 +32,13 @@ class ModelVersion:
         name: The model.
         version: Its number.
         details: Everything that the server knows of it.
+        connection: Where its files are fetched.
     """
 
     name: str
     version: int
     details: Version = field(repr=False)
+    connection: Connection = field(repr=False, compare=False)
 
     def __str__(self) -> str:
         return f"{self.name}:{self.version}"
@@ -41,6 +47,36 @@ class ModelVersion:
     def metrics(self) -> Mapping[str, float]:
         """What was measured of it."""
         return self.details.metrics
+
+    def report(self) -> "Report":
+        """What was measured of it on rows that it did not learn from, beside two baselines.
+
+        A notebook draws it, `print` shows it as text, and `report.save("report.html")` writes the whole page.
+
+        Raises:
+            NotFound: It was registered without a report.
+        """
+        from lepton_ai.platform.evaluation.report import Report  # with NumPy, which most of the SDK does without
+
+        return Report.from_json(_parsed(self._fetched("report.json", _NO_REPORT), f"report.json of {self}"))
+
+    def card(self) -> Any:
+        """Its model card, as JSON values.
+
+        Raises:
+            NotFound: It has none.
+        """
+        return _parsed(self._fetched("card.json", "`Model.push` writes one."), f"card.json of {self}")
+
+    def _fetched(self, name: str, hint: str) -> bytes:
+        file = self.details.files.get(name)
+        if file is None:
+            raise NotFound(f"{self} has no {name.partition('.')[0]}", hint=hint)
+        with self.connection.stream(f"/artifacts/{file.sha256}") as chunks:
+            content = b"".join(chunks)
+        if hashlib.sha256(content).hexdigest() != file.sha256:
+            raise _damaged(name, str(self))
+        return content
 
     def _repr_html_(self) -> str:
         return version_html(str(self), self.details)
@@ -79,7 +115,7 @@ class Models:
         """
         named = ModelReference.parse(reference)
         which = named.version if named.version is not None else named.alias
-        return _version(self._connection.read(Version, f"/models/{named.name}/versions/{which}"))
+        return self._version(self._connection.read(Version, f"/models/{named.name}/versions/{which}"))
 
     def push_folder(
         self,
@@ -124,7 +160,7 @@ class Models:
             "message": message,
         }
         made = self._connection.create(f"/models/{name}/versions", body)
-        return _version(parsed(Version, made, self._connection.url))
+        return self._version(parsed(Version, made, self._connection.url))
 
     def download(self, reference: str, folder: Path) -> ModelVersion:
         """Fetch a version's files into a folder, each checked against its digest.
@@ -142,7 +178,7 @@ class Models:
                     hashed.update(chunk)
                     target.write(chunk)
                 if hashed.hexdigest() != file.sha256:
-                    raise InvalidInput(f"{name} of {version} arrived damaged", hint="Try again.")
+                    raise _damaged(name, str(version))
         return version
 
     def card(self, reference: str) -> Any:
@@ -151,11 +187,7 @@ class Models:
         Raises:
             NotFound: There is no such version, or it has no card.
         """
-        version = self.version(reference)
-        if "card.json" not in version.details.files:
-            raise NotFound(f"{version} has no model card")
-        with self._connection.stream(f"/artifacts/{version.details.files['card.json'].sha256}") as chunks:
-            return orjson.loads(b"".join(chunks))
+        return self.version(reference).card()
 
     def move_alias(self, name: str, alias: str, version: int, *, reason: str = "") -> None:
         """Point an alias at a version. The history keeps where it pointed before.
@@ -175,9 +207,8 @@ class Models:
         path = f"/models/{_name(name)}" + (f"/versions/{version}" if version is not None else "")
         return parsed(Removed, self._connection.delete(path), self._connection.url).removed
 
-
-def _version(details: Version) -> ModelVersion:
-    return ModelVersion(details.name, details.version, details)
+    def _version(self, details: Version) -> ModelVersion:
+        return ModelVersion(details.name, details.version, details, self._connection)
 
 
 def _name(name: str) -> str:
@@ -186,6 +217,10 @@ def _name(name: str) -> str:
 
 def _refuse(name: str) -> str:
     raise InvalidInput(f"a model's name has no version or alias in it, got {name!r}")
+
+
+def _damaged(name: str, version: str) -> InvalidInput:
+    return InvalidInput(f"{name} of {version} arrived damaged", hint="Try again.")
 
 
 def _sha256(path: Path) -> str:
@@ -209,7 +244,11 @@ def _metrics(path: Path) -> dict[str, float]:
 
 
 def _read_json(path: Path) -> Any:
+    return _parsed(path.read_bytes(), str(path))
+
+
+def _parsed(content: bytes, name: str) -> Any:
     try:
-        return orjson.loads(path.read_bytes())
+        return orjson.loads(content)
     except ValueError as error:
-        raise InvalidInput(f"{path} is not JSON: {error}") from error
+        raise InvalidInput(f"{name} is not JSON: {error}") from error

@@ -9,12 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lepton_ai.core.errors import Conflict, InvalidInput, NotSupported
+from lepton_ai.platform.evaluation.card import CardFacts
+from lepton_ai.platform.evaluation.report import Report
 from lepton_ai.platform.frameworks.artifact_documents import environment_document
 from lepton_ai.platform.frameworks.card import PACKAGES, data_document, metrics_document, model_card
 from lepton_ai.platform.frameworks.checks import check_rows
 from lepton_ai.platform.frameworks.export_failed import ExportFailed
 from lepton_ai.platform.frameworks.layers import Standardize
 from lepton_ai.platform.frameworks.onnx_graph import INPUT_NAME, check_agreement, write_onnx
+from lepton_ai.platform.frameworks.report_files import write_report
 from lepton_ai.platform.preprocessing.preprocessing import preprocessing_document
 from lepton_ai.platform.preprocessing.signature import Signature, Task, TensorSpec
 
@@ -31,11 +34,14 @@ def export_artifact(
     lineage: Mapping[str, Any] | None = None,
     labels: Sequence[int | str] | None = None,
     sample: Any = None,
+    report: Report | None = None,
+    facts: CardFacts | None = None,
 ) -> Path:
     """Write a model as the files of a version.
 
     `model.keras`, `model.onnx`, `signature.json`, `preprocessing.json`, `metrics.json`, `card.json`,
-    `environment.json`, `data.json`. The numeric part, scaling included, is in the ONNX graph.
+    `environment.json`, `data.json`; where it was decided how to answer `decision.json`, and where there is a report
+    `report.json` and `report.html`. The numeric part, scaling included, is in the ONNX graph.
 
     Args:
         model: A `Model` with one input and one output.
@@ -44,6 +50,8 @@ def export_artifact(
         lineage: Where it comes from (data, code, parent); goes into the card.
         labels: For a classifier, what to call the classes; if left out as its schema does, or 0, 1, 2 …
         sample: Rows to compare ONNX and Keras on; rows of the last fit if left out, random ones where there are none.
+        report: What was measured on rows it did not learn from; if left out the model's `last_report`.
+        facts: What only people know of it: what it is for, the licence of its data, what speaks against it.
 
     Returns:
         The folder.
@@ -69,6 +77,7 @@ def export_artifact(
         graph.unlink()
         raise
     model.save(network)
+    report = report if report is not None else model.last_report
     measured = metrics_document(metrics if metrics is not None else model.evaluation, model.training_facts)
     card = model_card(
         model,
@@ -77,6 +86,9 @@ def export_artifact(
         bytes_by_file={file.name: file.stat().st_size for file in (network, graph)},
         largest_difference=difference,
         lineage=lineage,
+        facts=facts,
+        report=report,
+        report_sha256=None if report is None else write_report(report, folder),
     )
     documents = {
         "signature": signature.to_json(),
@@ -86,6 +98,8 @@ def export_artifact(
         "environment": environment_document(PACKAGES),
         "data": data_document(model.training_facts),
     }
+    if model.answer_rule is not None:
+        documents["decision"] = model.answer_rule.to_json()
     for name, document in documents.items():
         text = json.dumps(document, indent=2, sort_keys=True, allow_nan=False)
         (folder / f"{name}.json").write_text(text + "\n")

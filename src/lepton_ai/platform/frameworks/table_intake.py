@@ -64,6 +64,12 @@ class TableIntake:
         columns = repair(self._schema, self._columns(x, y, fields))
         return self._encoded(columns, _weights(sample_weight, columns, fields), class_weight, fields)
 
+    def described(self, x: Any, y: Any) -> tuple[Rows, Columns]:
+        """Rows with labels, and the columns that they were made from."""
+        fields = ("x", "y", "sample_weight")
+        columns = repair(self._schema, self._columns(x, y, fields))
+        return self._encoded(columns, None, None, fields), columns
+
     def held_out(self, validation_data: Any) -> Rows:
         """The rows of `validation_data`: a table with its target, or `(x, y)`, or `(x, y, sample_weight)`."""
         if not isinstance(validation_data, tuple):

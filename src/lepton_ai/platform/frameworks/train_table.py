@@ -100,7 +100,9 @@ def train_table(
 
     failpoint("run.after_training")
     lines.phase("Testing")
-    model.evaluate(frame[parts.test.open()], verbose=0)
+    tested = frame[parts.test.open()]
+    model.evaluate(tested, verbose=0)
+    model.report(tested, test_openings=parts.test.opened, title=f"Report on {wish.target}", seed=wish.seed)
 
     lines.phase("Exporting")
     making = folder.with_name(f".{folder.name}.making")

@@ -17,13 +17,14 @@ from lepton_ai.platform.frameworks.adaptive.presets import free_settings, usual_
 from lepton_ai.platform.frameworks.adaptive.run import Run
 from lepton_ai.platform.frameworks.adaptive.setup import Order, prepare, replay
 from lepton_ai.platform.frameworks.adaptive.timed import Timer
+from lepton_ai.platform.frameworks.answering import classes_of
 from lepton_ai.platform.frameworks.architectures.registry import ARCHITECTURES
 from lepton_ai.platform.frameworks.augmentation import Augmentation
 from lepton_ai.platform.frameworks.backend import keras, tf
 from lepton_ai.platform.frameworks.checkpoint import Checkpointing, Facts, expected_facts
 from lepton_ai.platform.frameworks.checks import check_count
 from lepton_ai.platform.frameworks.data import evaluation_batches, training_batches
-from lepton_ai.platform.frameworks.facts import TrainingFacts, fingerprint
+from lepton_ai.platform.frameworks.facts import TrainingFacts, fingerprint, naive_answer
 from lepton_ai.platform.frameworks.fitted_layers import learn_layers
 from lepton_ai.platform.frameworks.intake import Intake, Rows, batches_in, is_stream
 from lepton_ai.platform.frameworks.recipe import Plan
@@ -145,7 +146,7 @@ class Fit:
             return self._run_recipe(model, keras_fit, weighted, held_out, began, watching)
 
         trees_end = math.inf if self.budget is None else began + _SHARE_OF_TREES * seconds(self.budget)
-        history = fit_table(
+        history, rule = fit_table(
             model,
             rows,
             table_plan(len(rows), model.output_shape[-1]),
@@ -156,7 +157,7 @@ class Fit:
         )
         facts = model.training_facts
         log = DecisionLog((*before, *facts.log, *after))
-        model.remember(replace(facts, log=log, recipe=(*facts.recipe, "blend")), model.sample_rows)
+        model.remember(replace(facts, log=log, recipe=(*facts.recipe, "blend")), model.sample_rows, rule)
         return history
 
     def _run_recipe(
@@ -344,6 +345,7 @@ class Fit:
             seed=seed,
             logs={name: float(values[-1]) for name, values in history.history.items() if values},
             log=DecisionLog() if run is None else run.log,
+            naive=None if rows is None else _naive(model, rows),
         )
         if rows is None:
             model.remember(facts, None)
@@ -351,6 +353,10 @@ class Fit:
         # Spread over the rows, which may come sorted by class; a copy, so that the training set can be freed.
         picks = np.linspace(0, len(rows) - 1, min(len(rows), _SAMPLE_ROWS)).astype(int)
         model.remember(facts, rows.x[picks])
+
+
+def _naive(model: Any, rows: Rows) -> tuple[float, ...]:
+    return naive_answer(rows.y, classes_of(model))
 
 
 def _pacing_again(kept: Facts | None) -> Callable[[Run], Pacing] | None:
@@ -366,7 +372,7 @@ def _tell_of_cleaning(model: Any, report: CleaningReport) -> None:
     first, *more = str(report).splitlines()
     decision = Decision("clean", "rows to train on", report.to_json(), first, "; ".join(more) or "nothing was wrong")
     facts = model.training_facts
-    model.remember(replace(facts, log=DecisionLog((decision, *facts.log))), model.sample_rows)
+    model.remember(replace(facts, log=DecisionLog((decision, *facts.log))), model.sample_rows, model.answer_rule)
 
 
 def _guarded(keras_fit: Callable[..., Any], *directors: Director, **arguments: Any) -> Any:

@@ -22,9 +22,10 @@ def with_history(
 ) -> "pl.DataFrame":
     """Add to each row what the rows before it say, its own value included.
 
-    For each column and window its mean over the last so many rows, `temperature_mean_5`; its trend, which is the mean
-    over the shortest window less that over the longest, `temperature_trend`; and how many rows came before,
-    `rows_before`. Where there are fewer rows than a window, those that there are count.
+    For each column and window its mean over the last so many rows, `temperature_mean_5`; over the longest window its
+    standard deviation, `temperature_deviation`, and its trend, the slope of the line of least squares for each row,
+    `temperature_trend`; and how many rows came before, `rows_before`. Where there are fewer rows than a window, those
+    that there are count; of one row alone deviation and trend are 0.
 
     Args:
         frame: A table, as `read_table` takes it.
@@ -65,18 +66,24 @@ def with_history(
             f"`{time}` must tell the rows of a history apart, got two rows at the same time",
             hint="Name the column that tells histories apart as `group`." if group is None else None,
         )
-    short, long = min(windows), max(windows)
-    added = [
-        pl.col(name).rolling_mean(window, min_samples=1).alias(f"{name}_mean_{window}")
-        for name in columns
-        for window in sorted(set(windows))
-    ]
-    trends = [
-        (pl.col(f"{name}_mean_{short}") - pl.col(f"{name}_mean_{long}")).alias(f"{name}_trend") for name in columns
-    ]
-    counted = pl.int_range(pl.len()).alias(ROWS_BEFORE)
-    place = "__place"
+    place, longest = "__place", max(windows)
     ordered = table.with_row_index(place).sort(keys)
-    expressions = [*added, counted]
-    ordered = ordered.with_columns([each if group is None else each.over(group) for each in expressions])
-    return ordered.with_columns(trends if short < long else []).sort(place).drop(place)
+    at = pl.int_range(pl.len()).cast(pl.Float64)
+    added = [at.cast(pl.Int64).alias(ROWS_BEFORE)]
+    for name in columns:
+        value = pl.col(name).cast(pl.Float64)
+        added += [
+            value.rolling_mean(window, min_samples=1).alias(f"{name}_mean_{window}") for window in sorted(set(windows))
+        ]
+        deviation, trend = value.rolling_std(longest, min_samples=2), _slope(value, at, longest)
+        added += [deviation.fill_null(0).alias(f"{name}_deviation"), trend.fill_null(0).alias(f"{name}_trend")]
+    return ordered.with_columns([each if group is None else each.over(group) for each in added]).sort(place).drop(place)
+
+
+def _slope(value: "pl.Expr", at: "pl.Expr", window: int) -> "pl.Expr":
+    """The slope of the line of least squares through the last values."""
+
+    def mean(of: "pl.Expr") -> "pl.Expr":
+        return of.rolling_mean(window, min_samples=2)
+
+    return (mean(value * at) - mean(value) * mean(at)) / (mean(at * at) - mean(at) * mean(at))

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lepton_ai.core.errors import Conflict, InvalidInput, LeptonError, NotSupported
+from lepton_ai.platform.evaluation.card import CardFacts
+from lepton_ai.platform.evaluation.report import Report
 from lepton_ai.platform.frameworks.foreign.agreement import compare
 from lepton_ai.platform.frameworks.foreign.conversion import PROBABILITIES, Conversion, Rows, random_rows
 from lepton_ai.platform.frameworks.foreign.documents import documents
@@ -18,6 +20,7 @@ from lepton_ai.platform.frameworks.foreign.graph import with_softmax
 from lepton_ai.platform.frameworks.foreign.onnx_file import OnnxFile, read_onnx_file
 from lepton_ai.platform.frameworks.foreign.scikit import convert_estimator
 from lepton_ai.platform.frameworks.foreign.torch_module import convert_module
+from lepton_ai.platform.frameworks.report_files import write_report
 from lepton_ai.platform.preprocessing.signature import Signature, Task, TensorSpec, check_rows
 
 _ROUNDING = 1e-3
@@ -37,11 +40,13 @@ def export_foreign(
     labels: Sequence[int | str] | None = None,
     sample: Any = None,
     metrics: Mapping[str, float] | None = None,
+    report: Report | None = None,
+    facts: CardFacts | None = None,
 ) -> Path:
     """Write a model of another framework as the files of a version.
 
-    `model.onnx`, `signature.json`, `preprocessing.json`, `metrics.json`, `card.json`, `environment.json`, `data.json`.
-    Nothing is pickled, and no code of the model goes along.
+    `model.onnx`, `signature.json`, `preprocessing.json`, `metrics.json`, `card.json`, `environment.json`, `data.json`,
+    and with a report `report.json` and `report.html`. Nothing is pickled, and no code of the model goes along.
 
     Args:
         model: A fitted scikit-learn classifier or regressor, a torch module, or the path of an `.onnx` file.
@@ -52,6 +57,8 @@ def export_foreign(
         labels: What to call the classes, in the order of the answers. Left out, an estimator's own, else 0, 1 …
         sample: Rows to compare ONNX with the model on, `(batch, *row_shape)`. A torch module needs some.
         metrics: What was measured, by name.
+        report: What `evaluate_report` measured.
+        facts: What only people know of it, for the card.
 
     Returns:
         The folder.
@@ -74,7 +81,16 @@ def export_foreign(
     except LeptonError:
         path.unlink(missing_ok=True)
         raise
-    written = documents(conversion, signature, metrics, size_bytes=path.stat().st_size, agreement=agreement)
+    written = documents(
+        conversion,
+        signature,
+        metrics,
+        size_bytes=path.stat().st_size,
+        agreement=agreement,
+        report=report,
+        report_sha256=None if report is None else write_report(report, folder),
+        facts=facts,
+    )
     for name, document in written.items():
         text = json.dumps(document, indent=2, sort_keys=True, allow_nan=False)
         (folder / f"{name}.json").write_text(text + "\n")

@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from lepton_ai.platform.evaluation.answer_rule import AnswerRule
+from lepton_ai.platform.evaluation.deciding import decide_rule
 from lepton_ai.platform.frameworks.adaptive.log import Decision
 from lepton_ai.platform.frameworks.backend import keras
 from lepton_ai.platform.frameworks.intake import Rows
@@ -24,6 +26,7 @@ from lepton_ai.platform.frameworks.tables.truth import Truth
 Trained = TypeVar("Trained")
 
 _BATCH_SIZE = 2048
+_COVERAGE = 0.9
 
 
 def is_table(model: Any) -> bool:
@@ -40,7 +43,7 @@ def fit_table(
     train_net: Callable[[Rows, Sequence[Any]], Trained],
     decided: Callable[[Decision], None],
     may_go_on: Callable[[], bool] = lambda: True,
-) -> Trained:
+) -> tuple[Trained, AnswerRule]:
     """Fit all members of a table's model, and give each its share.
 
     Every member answers each row once without having seen it: the line and the trees by folds, the net because each of
@@ -57,7 +60,7 @@ def fit_table(
         may_go_on: Whether there is time to grow more trees.
 
     Returns:
-        What `train_net` returned.
+        What `train_net` returned, and the rule that promises coverage by the blended answers to rows not seen.
     """
     layer: Blend = model.layers[-1]
     truth = _truth(rows, layer)
@@ -83,9 +86,9 @@ def fit_table(
     answers[NET] = watch.unseen_answers(rows.x, unseen)
     if watch.decision is not None:
         decided(watch.decision)
-    _share(layer, answers, truth, plan, decided)
+    unseen_answers = _share(layer, answers, truth, plan, decided)
     model.drop_functions()
-    return trained
+    return trained, decide_rule(truth.values, unseen_answers, coverage=_COVERAGE)
 
 
 def _share(
@@ -94,7 +97,8 @@ def _share(
     truth: Truth,
     plan: TablePlan,
     decided: Callable[[Decision], None],
-) -> None:
+) -> NDArray[np.float64]:
+    """Give each member its share; returns what the blend answers to rows that its members had not seen."""
     if truth.classes:
         answers = {name: log_probabilities(each) for name, each in answers.items()}
     blended = blend(answers, truth, plan.prior)
@@ -108,6 +112,8 @@ def _share(
     if truth.classes:
         why = "it makes the probabilities truer" if temperature != 1.0 else "no other is better by a standard error"
         decided(Decision("blend", "temperature", {}, f"{temperature:.3g}", why))
+    together = mixed(answers, blended.shares) / temperature
+    return np.exp(log_probabilities(together)) if truth.classes else together
 
 
 def _fit_line(

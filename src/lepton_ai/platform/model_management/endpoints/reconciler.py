@@ -32,7 +32,7 @@ from lepton_ai.platform.model_management.registry.records import ModelReference
 from lepton_ai.platform.model_management.registry.service import resolve
 
 _PROBED = (ReplicaStatus.STARTING, ReplicaStatus.READY)
-SERVED_FILES = ("model.onnx", "signature.json", "preprocessing.json")
+SERVED_FILES = ("model.onnx", "signature.json", "preprocessing.json", "decision.json")
 """What a replica gets of a version's files."""
 
 

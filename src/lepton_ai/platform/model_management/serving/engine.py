@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lepton_ai.core.errors import InternalError, InvalidInput, NotFound, NotSupported
+from lepton_ai.platform.evaluation.answer_rule import AnswerRule
 from lepton_ai.platform.preprocessing.onnx_runtime import onnxruntime
 from lepton_ai.platform.preprocessing.preprocessing import Preprocessing, read_preprocessing
 from lepton_ai.platform.preprocessing.signature import Signature, Task
@@ -32,6 +33,7 @@ class Engine:
         session: The onnxruntime session.
         signature: What the session takes and gives.
         preprocessing: How rows of named values become what it takes, if they do.
+        rule: How its outputs become answers, if that was decided.
     """
 
     def __init__(
@@ -39,9 +41,11 @@ class Engine:
         session: onnxruntime.InferenceSession,
         signature: Signature,
         preprocessing: Preprocessing | None = None,
+        rule: AnswerRule | None = None,
     ) -> None:
         self.signature = signature
         self.preprocessing = preprocessing
+        self.rule = rule
         self._session = session
         self._input_name = signature.inputs[0].name
         self._output_names = [signature.outputs[0].name]
@@ -51,7 +55,8 @@ class Engine:
         """Load the artifact of a model version and run it once, so that the first request finds it warm.
 
         Args:
-            folder: The artifact, with `model.onnx` and `signature.json`; `preprocessing.json` counts if it is there.
+            folder: The artifact, with `model.onnx` and `signature.json`; `preprocessing.json` and `decision.json`
+                count if they are there.
             threads: CPU threads for one run.
 
         Raises:
@@ -62,7 +67,8 @@ class Engine:
         signature = _read_signature(_file(folder, "signature.json"))
         session = _open_session(_file(folder, "model.onnx"), threads)
         _check_tensors(session, signature)
-        engine = cls(session, signature, _read_preprocessing(folder / "preprocessing.json", signature))
+        preprocessing = _read_preprocessing(folder / "preprocessing.json", signature)
+        engine = cls(session, signature, preprocessing, _read_rule(folder / "decision.json", signature))
         engine._warm_up()
         return engine
 
@@ -139,6 +145,17 @@ def _read_preprocessing(path: Path, signature: Signature) -> Preprocessing | Non
     if preprocessing is not None and signature.row_shape != (preprocessing.width,):
         raise InvalidInput(f"{path} makes rows of {preprocessing.width} numbers, the model takes {signature.row_shape}")
     return preprocessing
+
+
+def _read_rule(path: Path, signature: Signature) -> AnswerRule | None:
+    if not path.exists():
+        return None
+    try:
+        rule = AnswerRule.from_json(json.loads(path.read_bytes()))
+        rule.check_fits(signature.outputs[0].shape[-1] if signature.task is Task.CLASSIFICATION else None)
+    except (InvalidInput, ValueError, RecursionError) as error:
+        raise InvalidInput(f"{path} cannot be read: {error}") from error
+    return rule
 
 
 def _check_labels(signature: Signature, path: Path) -> None:

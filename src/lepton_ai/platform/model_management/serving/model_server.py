@@ -47,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options.version,
             engine.signature,
             engine.preprocessing,
+            engine.rule,
             replica=options.replica,
             max_rows=options.max_rows,
             max_body_bytes=options.max_body_mib << 20,

@@ -96,17 +96,37 @@ def _answer_schema(served: ServedModel) -> dict[str, Any]:
                 | {"description": f"For {list(served.labels)[:100]}, in this order."},
             },
         }
+        if served.promised_coverage is not None:
+            answer["required"].append("labels")
+            answer["properties"]["labels"] = _label_set(served, served.promised_coverage)
     else:
         shape = tuple(int(size or 0) for size in served.signature.outputs[0].shape[1:])
         answer = number if prod(shape) == 1 else _nested(shape)
+    properties = {
+        "outputs": {"type": "array", "items": answer},
+        "model": {"const": served.name},
+        "version": {"const": served.version},
+    }
+    if served.promises_intervals:
+        properties["intervals"] = _intervals(served.promised_coverage)
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def _label_set(served: ServedModel, coverage: float) -> dict[str, Any]:
     return {
-        "type": "object",
-        "required": ["outputs", "model", "version"],
-        "properties": {
-            "outputs": {"type": "array", "items": answer},
-            "model": {"const": served.name},
-            "version": {"const": served.version},
-        },
+        "description": f"The labels that the row may have: the true one is among them for {coverage:.0%} of rows.",
+        "type": "array",
+        "minItems": 1,
+        "uniqueItems": True,
+        "items": {"enum": list(served.labels)},
+    }
+
+
+def _intervals(coverage: float | None) -> dict[str, Any]:
+    return {
+        "description": f"For each output its lower and upper end: the truth lies between for {coverage:.0%} of rows.",
+        "type": "array",
+        "items": _nested((2,)),
     }
 
 

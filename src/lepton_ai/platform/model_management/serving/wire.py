@@ -10,6 +10,7 @@ import orjson
 from numpy.typing import NDArray
 
 from lepton_ai.core.errors import InvalidInput
+from lepton_ai.platform.model_management.serving.answers import answers_of
 from lepton_ai.platform.model_management.serving.served_model import ServedModel
 from lepton_ai.platform.preprocessing.columns import columns_of_rows
 from lepton_ai.platform.preprocessing.preprocessing import Preprocessing
@@ -84,8 +85,7 @@ def encode_predict(outputs: NDArray[Any], served: ServedModel) -> bytes:
         served: The model that gave it.
 
     Returns:
-        JSON: a label with probabilities per row for a classifier; for a regressor the numbers, one plain number per row
-        where the model gives one.
+        JSON: what `answers_of` says, and which model said it.
 
     Raises:
         InvalidInput: The model has no finite answer for a row.
@@ -103,17 +103,7 @@ def encode_predict(outputs: NDArray[Any], served: ServedModel) -> bytes:
         '{"outputs":[{"label":"yes","probability":0.75,"probabilities":[0.25,0.75]}],"model":"churn","version":"3"}'
     """
     check_outputs(outputs)
-    answers: Any
-    if served.is_classifier:
-        labels = served.labels
-        answers = [
-            {"label": labels[best], "probability": row[best], "probabilities": row}
-            for best, row in zip(outputs.argmax(axis=1), np.ascontiguousarray(outputs), strict=True)
-        ]
-    else:
-        one_number = prod(outputs.shape[1:]) == 1
-        answers = np.ascontiguousarray(outputs.reshape(-1) if one_number else outputs)
-    return dump_json({"outputs": answers, "model": served.name, "version": served.version})
+    return dump_json({**answers_of(outputs, served), "model": served.name, "version": served.version})
 
 
 def dump_json(value: Any) -> bytes:
