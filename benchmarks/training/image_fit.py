@@ -70,7 +70,8 @@ def _plain(images, amount, _seed, stalls):
             layers.Dense(images.classes, activation="softmax"),
         ]
     )
-    model.compile(keras.optimizers.Adam(1e-3), "mse" if images.founding else "categorical_crossentropy", ["accuracy"])
+    loss = "mse" if images.founding else "categorical_crossentropy"
+    model.compile(keras.optimizers.Adam(1e-3), loss, metrics=["accuracy"])
     answers = keras.utils.to_categorical(images.y_train, images.classes)
     model.fit(images.x_train, answers, epochs=int(amount), batch_size=32, verbose=0, callbacks=[stalls])
     return model
@@ -92,7 +93,7 @@ def _free(images, amount, seed, _stalls):
     from lepton_ai import Model
 
     model = Model(input_shape=images.x_train.shape[1:], num_classes=images.classes, seed=seed)
-    model.fit(images.x_train, images.y_train, verbose=0, **({"budget": amount} if amount else {}))
+    model.fit(images.x_train, images.y_train, verbose=0, **({"budget": float(amount)} if amount else {}))
     return model
 
 

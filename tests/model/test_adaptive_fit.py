@@ -208,7 +208,16 @@ def test_after_the_users_compile_epochs_left_out_mean_one(table: Callable[..., A
 # Augmentation
 
 
-def test_mirroring_is_found_to_be_safe_where_it_is_and_not_where_it_is_not(model_class: Any) -> None:
+@pytest.fixture
+def told_by_tensorflow(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    tf.get_logger().addHandler(caplog.handler)
+    yield caplog
+    tf.get_logger().removeHandler(caplog.handler)
+
+
+def test_mirroring_is_found_to_be_safe_where_it_is_and_not_where_it_is_not(
+    model_class: Any, told_by_tensorflow: pytest.LogCaptureFixture
+) -> None:
     x, y = bars(1200)
     halves = x.copy()
     side = np.random.default_rng(0).integers(0, 2, len(x))
@@ -219,6 +228,7 @@ def test_mirroring_is_found_to_be_safe_where_it_is_and_not_where_it_is_not(model
         model.compile("adam", metrics=["accuracy"])
         model.fit(rows, labels, batch_size=16, epochs=8, verbose=0)
         assert model.log.of("augment")[0].chosen == safe
+    assert not told_by_tensorflow.text, "graphs of many judges are no graph that is traced again and again"
 
 
 def test_augmentation_of_ones_own_is_a_plain_function(table: Callable[..., Any]) -> None:

@@ -56,5 +56,18 @@ def answers_of(model: Any) -> Callable[[Any], Any]:
 def each_of(count: int, measure: Callable[[Any], Any]) -> Callable[[], Any]:
     """A measure of 0, 1, 2 … as a function that answers all of them, `(count,)`."""
     if keras.backend.backend() == "tensorflow":
-        return graph(lambda: tf.map_fn(measure, tf.range(count), fn_output_signature=tf.float32))
+        return _traced_once(lambda: tf.map_fn(measure, tf.range(count), fn_output_signature=tf.float32))
     return lambda: keras.ops.stack([measure(number) for number in range(count)])
+
+
+def _traced_once(change: Callable[[], Any]) -> Callable[[], Any]:
+    """A graph that is made at the first call. TensorFlow takes graphs of one line of code for one function that it has
+    to trace again and again, and warns of it; it does not where the graph itself is called."""
+    traced: list[Callable[[], Any]] = []
+
+    def run() -> Any:
+        if not traced:
+            traced.append(tf.function(change, autograph=False).get_concrete_function())
+        return traced[0]()
+
+    return run
