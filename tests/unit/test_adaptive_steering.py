@@ -121,6 +121,14 @@ def test_augmentation_grows_where_wrong_labels_are_most_of_the_loss_and_begin_to
     assert Course(1).steer(trained - 0.3, trained - 0.28, naive=0.9)[0].level == 1
 
 
+def test_augmentation_stays_where_the_scatter_of_wrong_labels_hides_a_gap() -> None:
+    random = np.random.default_rng(0)
+    wrong = 0.16 * (random.random(1000) < 0.2) + 0.005
+    course, why = Course(1).steer(wrong, random.permutation(wrong), naive=0.09)
+    assert (course.level, why) == (1, "the gap is as it should be")
+    assert Course(1).steer(np.full(1000, 0.037), np.full(1000, 0.037), naive=0.09)[0].level == 0
+
+
 @given(
     st.integers(0, len(LEVELS) - 1),
     st.lists(st.floats(0, 10), min_size=5, max_size=5),

@@ -51,10 +51,13 @@ class Course:
         gap = float(held_back.mean() - trained.mean())
         error = float(np.hypot(_error(trained), _error(held_back)))
         share = gap / max(float(held_back.mean()), 1e-12)
-        is_wide = share > _WIDE or gap > _WIDE_OF_LEARNED * max(naive - float(held_back.mean()), 0.0)
+        learned = max(naive - float(held_back.mean()), 0.0)
+        is_wide = share > _WIDE or gap > _WIDE_OF_LEARNED * learned
+        # Wrong labels make all losses large and hide a gap in their scatter: not to see one is not to know of none.
+        is_narrow = gap + 2 * error < min(_NARROW * float(held_back.mean()), _WIDE_OF_LEARNED * learned)
         if gap > error and is_wide:
             return Course(min(self.level + 1, len(LEVELS) - 1)), "the net knows its rows much better than others"
-        if share < _NARROW and gap < error:
+        if is_narrow:
             return Course(max(self.level - 1, 0)), "the net knows its rows no better than others"
         return self, "the gap is as it should be"
 
