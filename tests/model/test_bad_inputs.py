@@ -634,7 +634,7 @@ NOTED: list[tuple[str, list[Any], str]] = [
 @pytest.mark.parametrize(("column", "note"), [pytest.param(column, note, id=words) for words, column, note in NOTED])
 def test_odd_column_is_handled_and_the_schema_says_how(column: list[Any], note: str) -> None:
     notes = notes_of(column)
-    assert any(each.startswith(note) for each in notes) if note else not notes
+    assert any(note in each for each in notes) if note else not notes
 
 
 HANDLED: list[tuple[str, Callable[[Any], Any], Callable[[Any], bool]]] = [

@@ -86,8 +86,9 @@ class Model(SavedModel):
     float32 rows (`compile(label_encoding="integer")` passes them as they are); built-in losses and `Loss` objects get
     what Keras gives them.
 
-    Arrays and lists are checked before Keras sees them. `tf.data` sets, generators and `PyDataset`s pass to Keras as
-    they are, as does everything for a net with several inputs or outputs.
+    Arrays and lists are checked before Keras sees them, and of a generator the first batch. `tf.data` sets and
+    `PyDataset`s pass to Keras as they are, as does everything for a net with several inputs or outputs; what Keras
+    refuses is told as `InvalidInput`. What your own callback, generator or data set raises comes through as it is.
 
     Raises:
         InvalidInput: An argument is wrong; the message says what was expected.

@@ -233,7 +233,7 @@ def _checked(panel: Panel) -> Panel:
         row = int(np.argmax(too_large.any(axis=1)))
         came = panel.values[row, np.argmax(too_large[row])]
         raise InvalidInput(
-            f"values must be missing or of a size below {_LARGEST:g}, got {came:g} in {panel.row_names[row]!r}",
+            f"values must be finite or missing, of a size below {_LARGEST:g}, got {came:g} in {panel.row_names[row]!r}",
             hint="Leave out infinite values, and choose a larger unit for large ones.",
         )
     counts = np.isfinite(panel.values).sum(axis=1)
