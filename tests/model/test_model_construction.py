@@ -105,7 +105,7 @@ def test_model_can_be_a_layer_of_a_larger_net(table: Callable[..., Any]) -> None
         ({"input_shape": (28, 28, 7)}, "images must have 1 to 4 channels"),
         (
             {"input_shape": (4,), "num_classes": 1},
-            "`num_classes` must be a whole number of 2 or more, got num_classes=1",
+            "`num_classes` must be a whole number from 2 to 100000, got num_classes=1",
         ),
         ({"input_shape": (4,), "num_classes": 2.5}, "got num_classes=2.5"),
         ({"input_shape": (4,), "num_classes": True}, "got num_classes=True"),

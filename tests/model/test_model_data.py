@@ -179,7 +179,7 @@ def test_binary_net_with_one_sigmoid_works_as_in_keras(model_class: Any) -> None
         (lambda m: m.fit(X, Y, sample_weight=np.ones((200, 2))), "`sample_weight` must have shape (batch,)"),
         (lambda m: m.fit(X, Y, sample_weight=np.full(200, np.nan)), "`sample_weight` must hold finite numbers"),
         (lambda m: m.fit(X, Y, class_weight=[1, 2, 3]), "`class_weight` must be a dictionary"),
-        (lambda m: m.fit(X, Y, class_weight={0: "a"}), "`class_weight` must map class numbers to finite numbers"),
+        (lambda m: m.fit(X, Y, class_weight={0: "a"}), "`class_weight` must map class numbers from 0 to 2 to numbers"),
         (lambda m: m.fit(X, Y, class_weight={0: 1.0}, sample_weight=np.ones(200)), "cannot be combined, got both"),
         (lambda m: m.fit(X, Y, batch_size=0), "`batch_size` must be a whole number of 1 or more, got batch_size=0"),
         (lambda m: m.fit(X, Y, epochs=-1), "`epochs` must be a whole number of 0 or more, got epochs=-1"),

@@ -56,7 +56,7 @@ def test_of_an_item_taken_twice_the_later_row_counts() -> None:
     ("changes", "said"),
     [
         ({"userId": [1, None, 2, 1, 2]}, "every interaction must have a user, got 1 empty cells in `userId`"),
-        ({"item": [None] * 5}, "every interaction must have a item"),
+        ({"item": [None] * 5}, "every interaction must have an item"),
         ({"rating": ["good"] * 5}, "each rating must be a number"),
         ({"rating": [1, 2, float("inf"), 4, 5]}, "finite"),
         ({"timestamp": ["noon"] * 5}, "must hold times, got 'noon'"),

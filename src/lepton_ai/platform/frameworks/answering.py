@@ -9,7 +9,8 @@ from lepton_ai.core.errors import InvalidInput
 from lepton_ai.platform.frameworks.backend import keras
 from lepton_ai.platform.frameworks.data import plain_batches
 from lepton_ai.platform.frameworks.facts import class_numbers
-from lepton_ai.platform.frameworks.intake import Intake, Rows, is_stream
+from lepton_ai.platform.frameworks.intake import Intake, Rows
+from lepton_ai.platform.frameworks.streams import is_stream
 from lepton_ai.platform.frameworks.table_intake import TableIntake
 from lepton_ai.platform.preprocessing.signature import Task
 

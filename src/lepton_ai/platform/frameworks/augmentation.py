@@ -8,7 +8,12 @@ from collections.abc import Sequence
 from enum import Flag
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
+from lepton_ai.core.errors import InvalidInput
 from lepton_ai.platform.frameworks.backend import tf
+from lepton_ai.platform.frameworks.keras_errors import user_errors
 
 # A shift of a whole batch by a twentieth of its size at most; turns of 9 degrees and a tenth larger or smaller.
 _SHIFT, _TURN, _ZOOM = 0.04, 0.16, 0.1
@@ -96,6 +101,25 @@ def _turned(rows: Any, seed: Any) -> Any:
         fill_mode="NEAREST",
     )
     return tf.ensure_shape(turned, rows.shape)
+
+
+def try_augmentation(augmentation: Augmentation, rows: NDArray[np.float32]) -> None:
+    """Let a user's own augmentation change two rows, in a graph as it will be.
+
+    Raises:
+        InvalidInput: It raises something, or returns anything but as many rows of finite numbers.
+    """
+    name = getattr(augmentation, "__name__", type(augmentation).__name__)
+    wanted = f"`augmentation` {name!r} must take (rows, strength, seed) and return rows of the same shape"
+    with user_errors(wanted, hint="Write it in TensorFlow: it runs in the graph that makes the batches."):
+        seed = tf.constant([0, 0], tf.int64)
+        changed = tf.function(augmentation)(tf.constant(rows[:2]), tf.constant(1.0), seed)
+    shape, dtype = tuple(getattr(changed, "shape", ())), getattr(changed, "dtype", None)
+    if shape != rows[:2].shape or dtype != tf.float32:
+        came = type(changed).__name__ if dtype is None else f"{dtype.name} {shape}"
+        raise InvalidInput(f"{wanted}, got {came} for float32 {rows[:2].shape}")
+    if not np.isfinite(changed.numpy()).all():
+        raise InvalidInput(f"{wanted}, got numbers that are not finite", hint="Look for a division by zero in it.")
 
 
 class Strength:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lepton_ai.core.errors import InvalidInput
-from lepton_ai.platform.preprocessing.signature import check_rows
+from lepton_ai.platform.preprocessing.signature import check_rows, refuse_masked, unreadable
 
 __all__ = [
     "check_class_labels",
@@ -20,6 +20,9 @@ __all__ = [
     "check_targets",
     "check_validation_split",
 ]
+
+_WEIGHTS_HINT = "A row that is not to count weighs 0; the more a row is to count, the larger its weight."
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 def check_class_labels(values: Any, num_classes: int, *, field: str = "y") -> NDArray[Any]:
@@ -41,7 +44,7 @@ def check_class_labels(values: Any, num_classes: int, *, field: str = "y") -> ND
     """
     array = _numbers(values, field, hint="Number the classes: classes, y = np.unique(names, return_inverse=True).")
     if array.ndim == 2 and array.shape[1] == num_classes:
-        return _finite(array.astype(np.float32), field)
+        return _floats(array, field)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
@@ -96,7 +99,8 @@ def check_targets(values: Any, width: int, *, strict: bool = True, field: str = 
         array([[1.],
                [2.]], dtype=float32)
     """
-    array = _finite(_numbers(values, field, hint="Give one number per row."), field)
+    array = _numbers(values, field, hint="Give one number per row.")
+    _floats(array, field)
     if array.ndim == 1 and width == 1:
         array = array[:, np.newaxis]
     if array.ndim == 2 and array.shape[1] == width:
@@ -119,21 +123,33 @@ def check_same_length(rows: NDArray[Any], others: NDArray[Any], *, rows_field: s
 
 
 def check_row_weights(values: Any, *, field: str = "sample_weight") -> NDArray[np.float32]:
-    """One weight per row as `(batch,)` float32."""
-    array = _finite(_numbers(values, field, hint="Give one number per row."), field)
+    """One weight per row as `(batch,)` float32: 0 or more, and more for some row."""
+    array = _floats(_numbers(values, field, hint="Give one number per row."), field, hint=_WEIGHTS_HINT)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
         raise InvalidInput(f"`{field}` must have shape (batch,), got {array.shape}", hint="Give one number per row.")
-    return array.astype(np.float32)
+    if (array < 0).any():
+        position = int(np.argmax(array < 0))
+        raise InvalidInput(
+            f"`{field}` must hold weights of 0 or more, got {array[position]:g} at position {position}",
+            hint=_WEIGHTS_HINT,
+        )
+    _refuse_no_weight(array, field)
+    return array
 
 
-def check_class_weights(weights: Any, labels: NDArray[Any]) -> NDArray[np.float32]:
+def check_class_weights(weights: Any, labels: NDArray[Any], num_classes: int) -> NDArray[np.float32]:
     """A weight for each row from a weight for each class; classes left out weigh 1.
+
+    Args:
+        weights: What the user gave.
+        labels: Checked labels.
+        num_classes: How many classes there are.
 
     Example:
 
-        >>> check_class_weights({1: 3.0}, np.array([0, 1, 1]))
+        >>> check_class_weights({1: 3.0}, np.array([0, 1, 1]), 2)
         array([1., 3., 3.], dtype=float32)
     """
     numbers = labels.argmax(axis=1) if labels.ndim == 2 and labels.shape[1] > 1 else labels.reshape(-1).astype(np.int64)
@@ -144,12 +160,15 @@ def check_class_weights(weights: Any, labels: NDArray[Any]) -> NDArray[np.float3
         )
     by_row = np.ones(len(numbers), np.float32)
     for number, weight in weights.items():
-        if not isinstance(number, int | np.integer) or isinstance(weight, bool) or not _is_finite_number(weight):
+        is_class = isinstance(number, int | np.integer) and not isinstance(number, bool) and 0 <= number < num_classes
+        if not is_class or isinstance(weight, bool) or not _is_finite_number(weight) or not 0 <= weight <= _LARGEST:
             raise InvalidInput(
-                f"`class_weight` must map class numbers to finite numbers, got {number!r}: {weight!r}",
+                f"`class_weight` must map class numbers from 0 to {num_classes - 1} to numbers of 0 or more, "
+                f"got {number!r}: {weight!r}",
                 hint="Write class_weight={0: 1.0, 1: 5.0}.",
             )
         by_row[numbers == number] = weight
+    _refuse_no_weight(by_row, "class_weight")
     return by_row
 
 
@@ -191,11 +210,15 @@ def _class_numbers(array: NDArray[Any], num_classes: int, field: str) -> NDArray
     outside = (array < 0) | (array >= num_classes)
     if outside.any():
         position = int(np.argmax(outside))
-        value = int(array[position])
-        hint = "Count classes from 0." if value == num_classes else f"Set num_classes to at least {value + 1}."
+        value = array[position]
+        counts_from_one = value == num_classes and array.min() >= 1
+        hint = "Count classes from 0."
+        if value >= num_classes and not counts_from_one:
+            hint = "Number the classes: classes, y = np.unique(y, return_inverse=True); or raise num_classes."
+        shown = f"{value:g}" if array.dtype.kind == "f" else str(value)
         raise InvalidInput(
-            f"`{field}` must hold class numbers from 0 to {num_classes - 1}, got {value} at position {position}",
-            hint="Count classes from 0." if value < 0 else hint,
+            f"`{field}` must hold class numbers from 0 to {num_classes - 1}, got {shown} at position {position}",
+            hint=hint,
         )
     return array.astype(np.int32)
 
@@ -203,10 +226,13 @@ def _class_numbers(array: NDArray[Any], num_classes: int, field: str) -> NDArray
 def _numbers(values: Any, field: str, *, hint: str) -> NDArray[Any]:
     if values is None:
         raise InvalidInput(f"`{field}` is missing", hint=f"Pass `{field}` as an array with one entry per row.")
+    refuse_masked(values, field)
     try:
         array = np.asarray(values)
     except (ValueError, TypeError, OverflowError) as error:
         raise InvalidInput(f"`{field}` must be numbers of one shape, got rows of unequal shape", hint=hint) from error
+    except Exception as error:
+        raise unreadable(values, field, error) from error
     if array.dtype.kind == "b":
         array = array.astype(np.int32)
     if array.ndim == 0:
@@ -217,6 +243,30 @@ def _numbers(values: Any, field: str, *, hint: str) -> NDArray[Any]:
         kinds = {"U": "text", "S": "bytes", "O": "mixed values", "M": "dates", "c": "complex numbers"}
         raise InvalidInput(f"`{field}` must hold numbers, got {kinds.get(array.dtype.kind, array.dtype)}", hint=hint)
     return array
+
+
+def _floats(
+    array: NDArray[Any], field: str, *, hint: str = "Drop rows without a label, or fill them in."
+) -> NDArray[Any]:
+    """As float32, in which a number that it cannot hold would be infinite."""
+    with np.errstate(over="ignore"):
+        floats = array.astype(np.float32)
+    finite = np.isfinite(floats)
+    if not finite.all():
+        position = tuple(int(index) for index in np.argwhere(~finite)[0])
+        raise InvalidInput(
+            f"`{field}` must hold finite numbers, got {array[position]} at position {position}",
+            hint=hint,
+        )
+    return floats
+
+
+def _refuse_no_weight(weights: NDArray[np.float32], field: str) -> None:
+    if not weights.any():
+        raise InvalidInput(
+            f"`{field}` must let some row count, got 0 for all {len(weights)} rows",
+            hint="Leave it out to count all alike.",
+        )
 
 
 def _finite(array: NDArray[Any], field: str) -> NDArray[Any]:

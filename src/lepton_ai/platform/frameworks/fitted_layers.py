@@ -1,5 +1,7 @@
 """What layers learn from training rows before the first step, such as scales: once, and never by gradients."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,24 @@ def learn_layers(model: Any, rows: Rows) -> bool:
             continue
         layer.learn(rows.y if isinstance(layer, Rescale) else _reaching(model, layer, rows.x))
     return any(isinstance(layer, Standardize) for layer in model.layers)
+
+
+@contextmanager
+def unlearned_if_nothing_was_trained(model: Any) -> Iterator[None]:
+    """Let layers forget what they learn within, if training ends in an error before its first step is kept.
+
+    Otherwise rows that were refused would decide the scale of a model for good.
+    """
+    learning = [layer for layer in model.layers if hasattr(layer, "learn") and not layer.has_learned]
+    before = [layer.get_weights() for layer in learning]
+    steps = int(model.optimizer.iterations)
+    try:
+        yield
+    except BaseException:
+        if int(model.optimizer.iterations) == steps:
+            for layer, weights in zip(learning, before, strict=True):
+                layer.set_weights(weights)
+        raise
 
 
 def _reaching(model: Any, layer: Any, rows: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,15 +1,13 @@
 """The model's door for data: whatever is passed to fit, evaluate or predict leaves it checked and in one form."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import GeneratorType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lepton_ai.core.errors import InvalidInput
-from lepton_ai.platform.frameworks.backend import keras, tf
 from lepton_ai.platform.frameworks.checks import (
     check_class_labels,
     check_class_weights,
@@ -20,6 +18,7 @@ from lepton_ai.platform.frameworks.checks import (
     check_targets,
     check_validation_split,
 )
+from lepton_ai.platform.frameworks.compiling import metric_need
 from lepton_ai.platform.frameworks.losses import LabelNeed, label_need, loss_name
 
 
@@ -65,13 +64,22 @@ class Intake:
         width: How many numbers the model answers for a row; the number of classes for a classifier.
         classifies: True for a classifier, False for a regression, None where only the user's loss knows.
         loss: The compiled loss, None before compilation.
+        metrics: The compiled metrics.
     """
 
-    def __init__(self, row_shape: tuple[int, ...], width: int, classifies: bool | None, loss: Any) -> None:
+    def __init__(
+        self,
+        row_shape: tuple[int, ...],
+        width: int,
+        classifies: bool | None,
+        loss: Any,
+        metrics: Sequence[Any] = (),
+    ) -> None:
         self._row_shape = row_shape
         self._width = width
         self._classifies = classifies
         self._loss = loss
+        self._metrics = metrics
         need = label_need(loss)
         # Where a loss takes either form, the first labels decide, and later ones are brought to that form: metrics are
         # built for it once, and Keras fails inside its graph if the number of axes changes between calls.
@@ -116,7 +124,12 @@ class Intake:
             )
         weights = None
         if class_weight is not None:
-            weights = check_class_weights(class_weight, labels)
+            if self._classifies is False:
+                raise InvalidInput(
+                    "`class_weight` is for classes, got it for a regression",
+                    hint="Give each row a weight: sample_weight.",
+                )
+            weights = check_class_weights(class_weight, labels, max(self._width, 2))
         elif sample_weight is not None:
             weights = check_row_weights(sample_weight, field=fields[2])
             check_same_length(rows, weights, rows_field=fields[0], field=fields[2])
@@ -158,25 +171,19 @@ class Intake:
                 f"got class numbers of shape {labels.shape}",
                 hint="Use loss='sparse_categorical_crossentropy', or keras.utils.to_categorical(y).",
             )
+        self._check_metrics(labels, field)
         return check_one_label_form(labels, one_hot=self._one_hot, num_classes=self._width, field=field)
 
-
-def is_stream(data: Any) -> bool:
-    """Whether data comes in batches of its own making (tf.data, generator, Keras' PyDataset, torch's DataLoader).
-
-    Such data goes to Keras as it is: it cannot be looked at without consuming it.
-    """
-    if isinstance(data, tf.data.Dataset | keras.utils.PyDataset | GeneratorType):
-        return True
-    return type(data).__name__ == "DataLoader" or type(data).__module__.split(".")[0] == "grain"
-
-
-def batches_in(stream: Any) -> int | None:
-    """How many batches a stream gives in one pass, None if it does not know."""
-    if isinstance(stream, keras.utils.PyDataset):
-        count = stream.num_batches
-        return None if count is None else int(count)
-    try:
-        return len(stream)
-    except TypeError:
-        return None
+    def _check_metrics(self, labels: NDArray[Any], field: str) -> None:
+        """Refuse a metric that would compare class numbers with probabilities, or one-hot rows with class numbers."""
+        wrong = LabelNeed.NUMBERS if self._one_hot else LabelNeed.ONE_HOT
+        metric = next((each for each in self._metrics if metric_need(each) is wrong), None)
+        if metric is None:
+            return
+        wanted, reach = ("class numbers", "one-hot rows") if self._one_hot else ("one-hot rows", "class numbers")
+        raise InvalidInput(
+            f"the metric {loss_name(metric)!r} compares {wanted}, got `{field}` {labels.shape}, "
+            f"which reaches loss {loss_name(self._loss)!r} as {reach}",
+            hint="Use metrics=['accuracy'], which takes both; or keras.utils.to_categorical(y) with "
+            "loss='categorical_crossentropy' for metrics of one number per class.",
+        )

@@ -85,7 +85,7 @@ def compares_one_hot(loss: Any) -> bool:
     """
     if isinstance(loss, HalfSquaredError):
         return True
-    return callable(loss) and not isinstance(loss, keras.losses.Loss | type) and not _is_of_keras(loss)
+    return callable(loss) and not isinstance(loss, keras.losses.Loss | type) and not is_of_keras(loss)
 
 
 def label_need(loss: Any) -> LabelNeed:
@@ -99,7 +99,7 @@ def label_need(loss: Any) -> LabelNeed:
     name = loss_name(loss)
     if name in ("crossentropy", "ce"):  # Keras looks at the labels and takes the crossentropy that fits.
         return LabelNeed.EITHER
-    if isinstance(loss, str) or _is_of_keras(loss):
+    if isinstance(loss, str) or is_of_keras(loss):
         return LabelNeed.NUMBERS if name.lower().startswith("sparse") else LabelNeed.ONE_HOT
     return LabelNeed.EITHER
 
@@ -114,16 +114,22 @@ def loss_name(loss: Any) -> str:
 def is_class_loss(loss: Any) -> bool:
     """Whether a loss only makes sense for a classifier with one output per class."""
     name = loss_name(loss).lower().replace("_", "")
-    return "categorical" in name and (isinstance(loss, str) or _is_of_keras(loss))
+    return "categorical" in name and (isinstance(loss, str) or is_of_keras(loss))
+
+
+def is_built_in(loss: Any) -> bool:
+    """Whether a loss is Keras' own or ours, so that a number in it that is not finite comes from what it was given."""
+    return isinstance(loss, str | HalfSquaredError) or is_of_keras(loss)
 
 
 def takes_logits(loss: Any) -> bool:
     """Whether a loss was made with `from_logits=True`."""
-    if not isinstance(loss, keras.losses.Loss) or not _is_of_keras(loss):
+    if not isinstance(loss, keras.losses.Loss) or not is_of_keras(loss):
         return False
     return bool(loss.get_config().get("from_logits"))
 
 
-def _is_of_keras(loss: Any) -> bool:
+def is_of_keras(loss: Any) -> bool:
+    """Whether a loss or a metric is Keras' own: a function, a class or an object of one."""
     owner = loss if hasattr(loss, "__module__") and hasattr(loss, "__name__") else type(loss)
     return str(getattr(owner, "__module__", "")).split(".")[0] == "keras"

@@ -1,6 +1,7 @@
 """`Model`: a functional Keras model that builds its own net, checks its data, and trains by a good recipe."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
@@ -17,17 +18,28 @@ from lepton_ai.platform.frameworks.answering import checked_intake, truth_and_an
 from lepton_ai.platform.frameworks.architectures.registry import build, choose
 from lepton_ai.platform.frameworks.augmentation import Augmentation
 from lepton_ai.platform.frameworks.backend import keras
+from lepton_ai.platform.frameworks.callbacks import checked_callbacks
 from lepton_ai.platform.frameworks.checks import check_count
+from lepton_ai.platform.frameworks.compiling import (
+    Metrics,
+    check_loss,
+    check_optimizer,
+    compiling,
+    given_to_compile,
+    try_function,
+)
 from lepton_ai.platform.frameworks.data import evaluation_batches, plain_batches
 from lepton_ai.platform.frameworks.device import precision_for
 from lepton_ai.platform.frameworks.facts import Memory, TrainingFacts
-from lepton_ai.platform.frameworks.intake import Intake, is_stream
+from lepton_ai.platform.frameworks.intake import Intake
+from lepton_ai.platform.frameworks.keras_errors import keras_errors
 from lepton_ai.platform.frameworks.losses import (
     LabelEncoding,
     checked_label_encoding,
     compares_one_hot,
     holds_class_numbers,
     is_class_loss,
+    loss_name,
     named_loss,
     single_loss,
     takes_logits,
@@ -41,6 +53,7 @@ from lepton_ai.platform.frameworks.specification import (
     SIGNATURE,
     Specification,
     bound,
+    checked_name,
     checked_num_classes,
     checked_row_shape,
     checked_seed,
@@ -48,6 +61,7 @@ from lepton_ai.platform.frameworks.specification import (
     is_functional,
     of_schema,
 )
+from lepton_ai.platform.frameworks.streams import is_stream
 from lepton_ai.platform.frameworks.table_intake import TableIntake
 from lepton_ai.platform.frameworks.tables.blend_layer import Blend
 from lepton_ai.platform.frameworks.training import BATCH_SIZE, Fit
@@ -78,8 +92,9 @@ class Model(SavedModel):
     float32 rows (`compile(label_encoding="integer")` passes them as they are); built-in losses and `Loss` objects get
     what Keras gives them.
 
-    Arrays and lists are checked before Keras sees them. `tf.data` sets, generators and `PyDataset`s pass to Keras as
-    they are, as does everything for a net with several inputs or outputs.
+    Arrays and lists are checked before Keras sees them, and of a generator the first batch. `tf.data` sets and
+    `PyDataset`s pass to Keras as they are, as does everything for a net with several inputs or outputs; what Keras
+    refuses is told as `InvalidInput`. What your own callback, generator or data set raises comes through as it is.
 
     Raises:
         InvalidInput: An argument is wrong; the message says what was expected.
@@ -96,9 +111,11 @@ class Model(SavedModel):
         # Keras takes a class for functional, and so rebuilds it from inputs and outputs, if it has just this signature.
         if is_functional(args, kwargs):
             values = bound(FUNCTIONAL_SIGNATURE, args, kwargs)
+            checked_name(values["name"])
             task, architecture, seed = checked_task(values.pop("task")), None, checked_seed(values.pop("seed"))
             schema = None
-            super().__init__(**values)
+            with keras_errors("Keras must be able to build a model of `inputs` and `outputs`"):
+                super().__init__(**values)
             if task is Task.CLASSIFICATION and not (self._has_one_answer and self.output_shape[-1] > 1):
                 raise InvalidInput(
                     f"task='classification' needs one output per class, got output shape {self.output_shape}",
@@ -106,6 +123,7 @@ class Model(SavedModel):
                 )
         else:
             values = bound(SIGNATURE, args, kwargs)
+            checked_name(values["name"])
             task, seed = checked_task(values["task"]), checked_seed(values["seed"])
             schema = values["schema"]
             if schema is None:
@@ -118,7 +136,8 @@ class Model(SavedModel):
             inputs, outputs = build(wanted)
             task = Task.CLASSIFICATION if wanted.num_classes else Task.REGRESSION
             architecture = wanted.architecture
-            super().__init__(inputs=inputs, outputs=outputs, name=values["name"])
+            with keras_errors(f"architecture {architecture!r} must build a net from its rows"):
+                super().__init__(inputs=inputs, outputs=outputs, name=values["name"])
         self._task = task
         self._architecture = architecture
         self._seed = seed
@@ -127,6 +146,7 @@ class Model(SavedModel):
         self._label_encoding = LabelEncoding.AUTO
         # Keras' own `compiled` is true also for a loaded model whose compile arguments could not be found.
         self._was_compiled = False
+        self._metrics_given = Metrics()
         self._is_free = False  # compiled by us, so that batch size, rate and epochs are ours to choose too
         self._intake: Intake | TableIntake | None = None
         self._memory = Memory()
@@ -205,6 +225,26 @@ class Model(SavedModel):
         """Keep what a fit left behind; `fit` calls it."""
         self._memory = Memory(facts, None, sample, rule=rule)
 
+    def try_functions(self, labels: NDArray[Any], *, weighted: bool) -> None:
+        """Run a loss and metrics of the user's own on symbols before any training; `fit` calls it.
+
+        Args:
+            labels: Checked labels.
+            weighted: Whether rows have weights, which needs a loss for each.
+
+        Raises:
+            InvalidInput: One raises something, or returns anything but a number, or one for each row.
+        """
+        width = int(self.output_shape[-1])
+        # Keras passes labels of one axis on with two, beside answers that have two.
+        as_they_are = keras.KerasTensor((None, *(labels.shape[1:] or (1,))), str(labels.dtype))
+        one_hot = self._loss_wants_one_hot and holds_class_numbers(labels)
+        seen_by_loss = keras.KerasTensor((None, width), "float32") if one_hot else as_they_are
+        one_axis = weighted or isinstance(self.layers[-1], Blend)
+        try_function(self._loss, "loss", seen_by_loss, width, one_axis=one_axis)
+        for metric in self._metrics_given.each:
+            try_function(metric, "metric", as_they_are, width)
+
     def forget(self) -> None:
         """Drop what was remembered, because the weights change in a way that it does not describe."""
         self._memory = Memory()
@@ -232,14 +272,19 @@ class Model(SavedModel):
         self._label_encoding = checked_label_encoding(label_encoding)
         if loss is None and self._has_one_answer:
             loss = usual_loss(self.task)
+        check_optimizer(optimizer)
         loss = named_loss(loss)
         single = single_loss(loss)
+        check_loss(single)
         if self._architecture and self.task is Task.CLASSIFICATION and takes_logits(single):
             raise InvalidInput(
                 f"`loss` must take probabilities, got {type(single).__name__}(from_logits=True)",
                 hint="Leave from_logits out: the model's last layer is a softmax.",
             )
-        super().compile(optimizer, loss, *args, **kwargs)
+        with compiling():
+            given = given_to_compile(self, optimizer, loss, *args, **kwargs)
+            self._metrics_given = Metrics.of(given.get("metrics"), given.get("weighted_metrics"))
+            super().compile(optimizer, loss, *args, **kwargs)
         self._was_compiled = True
         self._is_free = False
         self._intake = None
@@ -334,7 +379,7 @@ class Model(SavedModel):
             is_free=self._is_free,
         )
         data = {"x": x, "y": y, "sample_weight": sample_weight, "class_weight": class_weight}
-        with training_precision(self, precision_for(gpus())):
+        with training_precision(self, precision_for(gpus())), self._told("fit"):
             return fit.run(self, super().fit, self._checked if self._is_checked else None, data)
 
     def evaluate(
@@ -363,7 +408,9 @@ class Model(SavedModel):
         if self._is_checked and not is_stream(x):
             rows = self._checked.labelled(x, y, sample_weight)
             data = {"x": evaluation_batches(rows, batch_size=_size(batch_size, steps, len(rows)))}
-        logs = super().evaluate(**data, verbose=verbose, steps=steps, callbacks=callbacks, return_dict=True, **kwargs)
+        kwargs |= {"verbose": verbose, "steps": steps, "callbacks": checked_callbacks(callbacks), "return_dict": True}
+        with self._told("evaluate"):
+            logs = super().evaluate(**data, **kwargs)
         self._memory = replace(self._memory, evaluation={name: float(value) for name, value in logs.items()})
         return logs if return_dict else self._flatten_metrics_in_order(logs)
 
@@ -383,7 +430,8 @@ class Model(SavedModel):
         if self._is_checked and not is_stream(x):
             rows = self._checked.rows(x)
             x, batch_size = plain_batches(rows, batch_size=_size(batch_size, steps, len(rows))), None
-        return super().predict(x, batch_size, verbose, steps, callbacks)
+        with self._told("predict"):
+            return super().predict(x, batch_size, verbose, steps, checked_callbacks(callbacks))
 
     def report(
         self,
@@ -488,18 +536,21 @@ class Model(SavedModel):
         if self._is_checked:
             x, y, sample_weight = self._checked.labelled(x, y, sample_weight, class_weight).as_tuple()
             class_weight = None
-        return super().train_on_batch(x, y, sample_weight, class_weight, return_dict)
+        with self._told("train_on_batch"):
+            return super().train_on_batch(x, y, sample_weight, class_weight, return_dict)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
         """As in Keras."""
         self._compile_if_needed()
         if self._is_checked:
             x, y, sample_weight = self._checked.labelled(x, y, sample_weight).as_tuple()
-        return super().test_on_batch(x, y, sample_weight, return_dict)
+        with self._told("test_on_batch"):
+            return super().test_on_batch(x, y, sample_weight, return_dict)
 
     def predict_on_batch(self, x: Any) -> Any:
         """As in Keras."""
-        return super().predict_on_batch(self._checked.rows(x) if self._is_checked else x)
+        with self._told("predict_on_batch"):
+            return super().predict_on_batch(self._checked.rows(x) if self._is_checked else x)
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
@@ -560,11 +611,20 @@ class Model(SavedModel):
         if self._intake is None:
             task = self.task
             classifies = None if task is None else task is Task.CLASSIFICATION
-            numbers = Intake(tuple(self.input_shape[1:]), self.output_shape[-1], classifies, self._loss)
+            numbers = Intake(
+                tuple(self.input_shape[1:]), self.output_shape[-1], classifies, self._loss, self._metrics_given.each
+            )
             self._intake = numbers
             if self._schema is not None:
                 self._intake = TableIntake(self._schema, self._preprocessing, self._learned, numbers)
         return self._intake
+
+    def _told(self, verb: str) -> AbstractContextManager[None]:
+        """What Keras says when it fails, told with the loss and the metrics that it was at."""
+        loss_and_metrics = (*keras.tree.flatten(self._loss), *self._metrics_given.each)
+        named = ", ".join(repr(loss_name(each)) for each in loss_and_metrics if each is not None)
+        hint = f"Does each of {named} take labels and answers of this model?" if named else None
+        return keras_errors(f"Keras must be able to {verb} with what it was given", hint=hint)
 
     def _learned(self, preprocessing: Preprocessing) -> None:
         self._preprocessing = preprocessing

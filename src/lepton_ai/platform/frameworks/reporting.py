@@ -87,7 +87,7 @@ def _of_table(model: Any, columns: Columns, by: Iterable[str] | Mapping[str, Any
     if isinstance(by, Mapping):
         return replace(facts, groups={**facts.groups, **by})
     chosen = {}
-    for name in names_of(by):
+    for name in names_of(by, "by"):
         if name not in columns:
             raise unknown_column(name, columns)
         chosen[name] = columns[name]
@@ -97,7 +97,7 @@ def _of_table(model: Any, columns: Columns, by: Iterable[str] | Mapping[str, Any
 def _given_groups(by: Iterable[str] | Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(by, Mapping):
         return dict(by)
-    if names := names_of(by):
+    if names := names_of(by, "by"):
         raise InvalidInput(
             f"`by` must map names to one value for each row where rows have no named columns, got by={names}",
             hint='Write by={"hospital": hospitals}.',

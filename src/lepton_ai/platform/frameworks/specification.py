@@ -1,9 +1,12 @@
 """What kind of net a user asked for: the arguments of `Model`, checked."""
 
 import inspect
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from lepton_ai.core.errors import InvalidInput
 from lepton_ai.platform.frameworks.backend import keras
@@ -13,6 +16,10 @@ from lepton_ai.platform.preprocessing.signature import Task
 from lepton_ai.platform.preprocessing.text_transform import TextTransform, is_text
 
 _HIGHEST_SEED = 2**31 - 1
+
+# Far more than a net can learn from; without a limit a slip such as a batch for a row ends the process out of memory.
+_MOST_NUMBERS = 1_000_000
+_MOST_CLASSES = 100_000
 
 
 @dataclass(frozen=True)
@@ -44,17 +51,22 @@ def checked_row_shape(value: Any) -> tuple[int, ...]:
         >>> checked_row_shape(12)
         (12,)
     """
-    sizes = (value,) if isinstance(value, int) else value
+    sizes = (value,) if _is_whole(value) else value
     usable = (
         isinstance(sizes, Sequence)
         and not isinstance(sizes, str)
         and len(sizes) > 0
-        and all(isinstance(size, int) and not isinstance(size, bool) and size >= 1 for size in sizes)
+        and all(_is_whole(size) and size >= 1 for size in sizes)
     )
     if not usable:
         raise InvalidInput(
-            f"`input_shape` must be the sizes of one row, each 1 or more, got input_shape={value!r}",
+            f"`input_shape` must be the sizes of one row, each 1 or more, got input_shape={_shown(value)}",
             hint="Write (28, 28, 1) for images, (time, features) for series, (columns,) for numbers; no batch axis.",
+        )
+    if math.prod(int(size) for size in sizes) > _MOST_NUMBERS:
+        raise InvalidInput(
+            f"`input_shape` must have at most {_MOST_NUMBERS} numbers in a row, got input_shape={tuple(sizes)}",
+            hint="It is the shape of one row, without the batch axis. Bring longer rows to fewer numbers first.",
         )
     return tuple(int(size) for size in sizes)
 
@@ -74,9 +86,9 @@ def checked_num_classes(num_classes: Any, task: Task | None) -> int | None:
                 hint="Say how many classes there are: Model(input_shape, num_classes=10).",
             )
         return None
-    if not isinstance(num_classes, int) or isinstance(num_classes, bool) or num_classes < 2:
+    if not _is_whole(num_classes) or not 2 <= num_classes <= _MOST_CLASSES:
         raise InvalidInput(
-            f"`num_classes` must be a whole number of 2 or more, got num_classes={num_classes!r}",
+            f"`num_classes` must be a whole number from 2 to {_MOST_CLASSES}, got num_classes={_shown(num_classes)}",
             hint="Leave it out for regression; two classes are num_classes=2.",
         )
     if task is Task.REGRESSION:
@@ -84,7 +96,7 @@ def checked_num_classes(num_classes: Any, task: Task | None) -> int | None:
             f"task='regression' takes no `num_classes`, got num_classes={num_classes}",
             hint="Leave num_classes out; for several numbers at once pass Model(inputs=..., outputs=...).",
         )
-    return num_classes
+    return int(num_classes)
 
 
 def of_schema(schema: Any, values: Mapping[str, Any], seed: int | None) -> Specification:
@@ -150,9 +162,32 @@ def checked_seed(value: Any) -> int | None:
     """`seed`, which must fit TensorFlow's and NumPy's generators."""
     if value is None:
         return None
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _HIGHEST_SEED:
-        raise InvalidInput(f"`seed` must be a whole number from 0 to {_HIGHEST_SEED}, got seed={value!r}")
+    if not _is_whole(value) or not 0 <= value <= _HIGHEST_SEED:
+        raise InvalidInput(f"`seed` must be a whole number from 0 to {_HIGHEST_SEED}, got seed={_shown(value)}")
+    return int(value)
+
+
+def checked_name(value: Any) -> str | None:
+    """`name`, which Keras joins to others with slashes.
+
+    Example:
+
+        >>> checked_name("digits")
+        'digits'
+    """
+    if value is not None and (not isinstance(value, str) or not value or "/" in value):
+        raise InvalidInput(f"`name` must be a text without '/', got name={_shown(value)}", hint='Write name="digits".')
     return value
+
+
+def _is_whole(value: Any) -> bool:
+    """Whether a value is a whole number, NumPy's among them: `y.max() + 1` is one."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def _shown(value: Any, most: int = 60) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= most else f"{type(value).__name__} {text[: most - 1]}…"
 
 
 def _of_kind(values: Mapping[str, Any], usual: str) -> str:

@@ -96,11 +96,17 @@ class TableIntake:
         self.cleaning = report
         weights = None if weights is None else weights[report.kept]
         kept = check_validation_split(validation_split, len(report.kept))
-        if self._preprocessing is None:
+        before = self._preprocessing
+        if before is None:
             first = {name: values[:kept] for name, values in columns.items()}
             self._preprocessing = learn_preprocessing(self._schema, first)
-            self._learned(self._preprocessing)
-        rows = replace(self._encoded(columns, weights, class_weight, fields), groups=self._groups(columns))
+        try:
+            rows = replace(self._encoded(columns, weights, class_weight, fields), groups=self._groups(columns))
+        except InvalidInput:
+            self._preprocessing = before  # what is refused leaves nothing behind
+            raise
+        if before is None:
+            self._learned(self._fitted)
         if not validation_split:
             return rows, None
         training, held_out = rows.split(kept)

@@ -19,15 +19,17 @@ from lepton_ai.platform.frameworks.adaptive.setup import Order, prepare, replay
 from lepton_ai.platform.frameworks.adaptive.timed import Timer
 from lepton_ai.platform.frameworks.answering import classes_of
 from lepton_ai.platform.frameworks.architectures.registry import ARCHITECTURES
-from lepton_ai.platform.frameworks.augmentation import Augmentation
+from lepton_ai.platform.frameworks.augmentation import Augmentation, try_augmentation
 from lepton_ai.platform.frameworks.backend import keras, tf
+from lepton_ai.platform.frameworks.callbacks import checked_callbacks
 from lepton_ai.platform.frameworks.checkpoint import Checkpointing, Facts, expected_facts
 from lepton_ai.platform.frameworks.checks import check_count
 from lepton_ai.platform.frameworks.data import evaluation_batches, training_batches
 from lepton_ai.platform.frameworks.facts import TrainingFacts, fingerprint, naive_answer
-from lepton_ai.platform.frameworks.fitted_layers import learn_layers
-from lepton_ai.platform.frameworks.intake import Intake, Rows, batches_in, is_stream
+from lepton_ai.platform.frameworks.fitted_layers import learn_layers, unlearned_if_nothing_was_trained
+from lepton_ai.platform.frameworks.intake import Intake, Rows
 from lepton_ai.platform.frameworks.recipe import Plan
+from lepton_ai.platform.frameworks.streams import batches_in, checked_stream, is_stream
 from lepton_ai.platform.frameworks.table_intake import TableIntake
 from lepton_ai.platform.frameworks.tables.fit import fit_table, is_table
 from lepton_ai.platform.frameworks.tables.plan import table_plan
@@ -74,11 +76,26 @@ class Fit:
         for name in ("batch_size", "steps_per_epoch", "validation_steps", "validation_batch_size"):
             if getattr(self, name) is not None:
                 check_count(getattr(self, name), name)
+        for name in ("adaptive", "select_on_validation"):
+            if not isinstance(getattr(self, name), bool):
+                raise InvalidInput(f"`{name}` must be True or False, got {name}={getattr(self, name)!r}")
+        if not isinstance(self.shuffle, bool | np.bool_) and self.shuffle not in ("batch", None):
+            raise InvalidInput(f"`shuffle` must be True or False, got shuffle={self.shuffle!r}")
+        if self.verbose not in ("auto", 0, 1, 2):
+            raise InvalidInput(f"`verbose` must be 'auto', 0, 1 or 2, got verbose={self.verbose!r}")
+        _check_epochs_of_validation(self.validation_freq)
+        checked_callbacks(self.callbacks)
         if self.budget is not None:
             seconds(self.budget)
-        if self.augmentation not in ("auto", None) and not callable(self.augmentation):
+        if self.plan is not None and not isinstance(self.plan, DecisionLog):
             raise InvalidInput(
-                f"`augmentation` must be 'auto', None or a function, got augmentation={self.augmentation!r}",
+                f"`plan` must be the log of another fit, got {type(self.plan).__name__}",
+                hint="Write fit(x, y, plan=other.log).",
+            )
+        is_named = isinstance(self.augmentation, str) and self.augmentation == "auto"
+        if not is_named and self.augmentation is not None and not callable(self.augmentation):
+            raise InvalidInput(
+                f"`augmentation` must be 'auto', None or a function, got augmentation={repr(self.augmentation)[:60]}",
                 hint="A function takes (rows, strength, seed) and returns rows of the same shape.",
             )
         if self.plan is not None and (self.budget is not None or self.epochs is not None):
@@ -111,12 +128,28 @@ class Fit:
         rows, held_out = intake.training(**data, validation_split=0.0 if held_out_is_given else self.validation_split)
         if held_out_is_given and not is_stream(self.validation_data):
             held_out = intake.held_out(self.validation_data)
+        elif held_out_is_given:
+            checked = checked_stream(self.validation_data, intake, field="validation_data")
+            return replace(self, validation_data=checked)._run_rows(model, keras_fit, intake, rows, None, began)
+        return self._run_rows(model, keras_fit, intake, rows, held_out, began)
+
+    def _run_rows(
+        self,
+        model: Any,
+        keras_fit: Callable[..., Any],
+        intake: Intake | TableIntake,
+        rows: Rows,
+        held_out: Rows | None,
+        began: float,
+    ) -> Any:
+        model.try_functions(rows.y, weighted=rows.weights is not None)
         model.forget()
         if not self.adaptive:
             return self._run_plain(model, keras_fit, rows, held_out)
         settled = self._settled(model, rows) if self.is_free else self
         run = settled._run_table if is_table(model) else settled._run_recipe
-        history = run(model, keras_fit, rows, held_out, began)
+        with unlearned_if_nothing_was_trained(model):
+            history = run(model, keras_fit, rows, held_out, began)
         if isinstance(intake, TableIntake) and intake.cleaning is not None:
             _tell_of_cleaning(model, intake.cleaning)
         return history
@@ -173,11 +206,16 @@ class Fit:
         validation = self.validation_data
         if held_out is not None:
             validation = evaluation_batches(held_out, batch_size=self.validation_batch_size or self._size(rows))
-        order = Order(self._steps_per_pass(rows), _seed(model), self.shuffle is True)
+        order = Order(
+            self._steps_per_pass(rows), _seed(model), isinstance(self.shuffle, bool | np.bool_) and bool(self.shuffle)
+        )
         if self.plan is None:
             plan, pacing = self._plan(model, keras_fit, rows, order, validation, held_out, began)
         else:
-            plan, pacing, order = replay(self.plan, rows, order)
+            plan, pacing, order = replay(self.plan, model, rows, order)
+        augmentation = _augmentation(model) if self.augmentation == "auto" else self.augmentation
+        if augmentation is not None and augmentation is self.augmentation:
+            try_augmentation(augmentation, rows.x)
         prepared = prepare(
             model,
             rows,
@@ -185,7 +223,7 @@ class Fit:
             order,
             # Our own rate suits a table, and its nets have rows that each has not seen: none need be held back.
             judged=rows.at(slice(0)) if self.is_free and is_table(model) else self._judged(held_out),
-            augmentation=_augmentation(model) if self.augmentation == "auto" else self.augmentation,
+            augmentation=augmentation,
             usual=float(model.optimizer.learning_rate) if self.is_free else usual_rate(model.optimizer),
             pacing=pacing,
             replayed=self.plan,
@@ -260,14 +298,20 @@ class Fit:
         self, model: Any, keras_fit: Callable[..., Any], intake: Intake | TableIntake | None, data: dict[str, Any]
     ) -> Any:
         """What cannot be checked goes to Keras as it is; rate, average and guard come along if steps can be counted."""
-        if self.budget is not None or self.select_on_validation:
-            name = "budget" if self.budget is not None else "select_on_validation"
+        name = next(
+            (name for name in ("budget", "plan", "select_on_validation") if getattr(self, name) not in (None, False)),
+            None,
+        )
+        if name is not None:
             raise InvalidInput(
                 f"`{name}` needs rows as arrays, got {type(data['x']).__name__}", hint="Pass NumPy arrays and epochs."
             )
+        data["x"] = checked_stream(data["x"], intake)
         validation = self.validation_data
         if intake is not None and validation is not None and not is_stream(validation):
             validation = intake.held_out(validation).as_tuple()
+        elif is_stream(validation):
+            validation = checked_stream(validation, intake, field="validation_data")
         steps = self.steps_per_epoch or batches_in(data["x"])
         directors = []
         if self.adaptive and steps and self._epochs:
@@ -373,6 +417,15 @@ def _tell_of_cleaning(model: Any, report: CleaningReport) -> None:
     decision = Decision("clean", "rows to train on", report.to_json(), first, "; ".join(more) or "nothing was wrong")
     facts = model.training_facts
     model.remember(replace(facts, log=DecisionLog((decision, *facts.log))), model.sample_rows, model.answer_rule)
+
+
+def _check_epochs_of_validation(every: Any) -> None:
+    """Refuse a `validation_freq` that is neither a whole number from 1 nor several of them."""
+    epochs = [every] if isinstance(every, int | float | str) or every is None else list(every)
+    if not all(isinstance(epoch, int) and not isinstance(epoch, bool) and epoch >= 1 for epoch in epochs):
+        raise InvalidInput(
+            f"`validation_freq` must be a whole number of 1 or more, or several, got validation_freq={every!r}"
+        )
 
 
 def _guarded(keras_fit: Callable[..., Any], *directors: Director, **arguments: Any) -> Any:

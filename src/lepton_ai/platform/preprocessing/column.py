@@ -134,10 +134,27 @@ def choice(kinds: type[StrEnum], value: Any, what: str) -> Any:
         ) from error
 
 
-def names_of(names: Any) -> list[Any]:
-    """Several names as a list, also where only one was given."""
+def names_of(names: Any, field: str) -> list[Any]:
+    """Several names as a list, also where only one was given.
+
+    Args:
+        names: What was given.
+        field: What to call it in a message.
+
+    Raises:
+        InvalidInput: It is neither a text nor several.
+
+    Example:
+
+        >>> names_of("age", "ids"), names_of(("age", "sex"), "ids")
+        (['age'], ['age', 'sex'])
+    """
     # A single name where several are asked for would otherwise be read letter by letter.
-    return [names] if isinstance(names, str) else list(names)
+    if isinstance(names, str):
+        return [names]
+    if not isinstance(names, Iterable):
+        raise InvalidInput(f"`{field}` must be a list, got {names!r}", hint="Write [value], also for a single one.")
+    return list(names)
 
 
 def alike(name: str, known: list[str]) -> str:
@@ -154,7 +171,9 @@ def listed(names: Iterable[str], most: int = 12) -> str:
 
 
 def _roles(name: str, roles: Any) -> frozenset[Role]:
-    return frozenset(choice(Role, role, f"roles of column {name!r}") for role in names_of(roles))
+    return frozenset(
+        choice(Role, role, f"roles of column {name!r}") for role in names_of(roles, f"roles of column {name!r}")
+    )
 
 
 def _texts(column: str, name: str, values: Any) -> tuple[str, ...] | None:

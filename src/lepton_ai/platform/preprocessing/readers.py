@@ -59,7 +59,12 @@ def read_table(source: Any, *, header: bool | None = None) -> "polars.DataFrame"
     import polars as pl
 
     if isinstance(source, str | Path):
-        frame = _file(Path(source), header)
+        try:
+            frame = _file(Path(source), header)
+        except OSError as error:
+            raise InvalidInput(
+                f"a table must be a file that can be read, got {error.strerror}: {str(source)[:80]!r}"
+            ) from error
     elif isinstance(source, pl.DataFrame | pl.LazyFrame):
         frame = source.lazy().collect()
     elif type(source).__module__.partition(".")[0] == "pandas":
@@ -179,10 +184,11 @@ def _pandas(source: Any) -> "polars.DataFrame":
         )
     if source.columns.nlevels > 1:
         raise InvalidInput("column names must have one level, got a pandas MultiIndex", hint="Join the levels first.")
-    if any(name is not None for name in source.index.names):
-        source = source.reset_index(level=[name for name in source.index.names if name is not None])
+    index = [name for name in source.index.names if name is not None]
+    _check_names([*map(str, index), *map(str, source.columns)])
+    if index:
+        source = source.reset_index(level=index)
     names = [str(name) for name in source.columns]
-    _check_names(names)
     # By position, as names that differ as objects may be the same as text.
     return _framed([one_series(name, source.iloc[:, position]) for position, name in enumerate(names)])
 

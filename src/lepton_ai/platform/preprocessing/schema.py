@@ -92,15 +92,24 @@ class Schema:
         """
         from lepton_ai.platform.preprocessing.infer import Told, infer_schema
 
+        for name, value, example in (("kinds", kinds, "category"), ("missing_codes", missing_codes, ["?"])):
+            if value is not None and not isinstance(value, Mapping):
+                raise InvalidInput(
+                    f"`{name}` must be a dictionary by column, got {type(value).__name__}",
+                    hint=f"Write {name}={{'zip': {example!r}}}.",
+                )
         told = Told(
             target=target,
-            ids=tuple(names_of(ids)),
+            ids=tuple(names_of(ids, "ids")),
             time=time,
             group=group,
-            sensitive=tuple(names_of(sensitive)),
-            outcome_later=tuple(names_of(outcome_later)),
+            sensitive=tuple(names_of(sensitive, "sensitive")),
+            outcome_later=tuple(names_of(outcome_later, "outcome_later")),
             kinds={name: choice(Kind, kind, f"kind of column {name!r}") for name, kind in (kinds or {}).items()},
-            missing_codes=dict(missing_codes or {}),
+            missing_codes={
+                name: tuple(names_of(codes, f"missing_codes of column {name!r}"))
+                for name, codes in (missing_codes or {}).items()
+            },
         )
         return infer_schema(data, told)
 

@@ -28,6 +28,11 @@ def one_series(name: str, values: Any) -> "polars.Series":
 
     if isinstance(values, pl.Series):
         return values.alias(name)
+    if hasattr(values, "columns"):
+        raise InvalidInput(
+            f"column {name!r} must have shape (batch,), got a {type(values).__name__} of shape {tuple(values.shape)}",
+            hint=f"Take the column out of it: frame[{name!r}].",
+        )
     if str(getattr(values, "dtype", "")) == "category":
         return _from_cells(name, np.asarray(values.astype(object)), texts=True).cast(pl.Categorical)
     array = _as_array(name, values)

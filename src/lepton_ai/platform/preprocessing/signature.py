@@ -161,6 +161,7 @@ def check_rows(
 
 
 def _as_array(values: Any, field: str, wanted: tuple[int, ...]) -> NDArray[Any]:
+    refuse_masked(values, field)
     try:
         array = np.asarray(values)
     except (ValueError, TypeError, OverflowError) as error:
@@ -168,15 +169,45 @@ def _as_array(values: Any, field: str, wanted: tuple[int, ...]) -> NDArray[Any]:
             f"`{field}` must be a list of numbers of shape {_batch_shape(wanted)}, got rows of unequal shape",
             hint=f"Each row must have shape {_shape(wanted)}.",
         ) from error
+    except Exception as error:
+        raise unreadable(values, field, error) from error
     if array.ndim == 0:
         raise InvalidInput(
             f"`{field}` must be a list of rows of shape {_shape(wanted)}, got {type(values).__name__}",
+            hint="Pass x.toarray()." if hasattr(values, "toarray") else None,
         )
     if array.size and array.dtype.kind not in "fiu":
         raise InvalidInput(
-            f"`{field}` must hold numbers, got {_kind(array)}", hint=f"Each row must have shape {_shape(wanted)}."
+            f"`{field}` must hold numbers, got {_kind(array)}",
+            hint="Turn them into numbers first: x.astype('float32'), if they are some.",
         )
     return array
+
+
+def refuse_masked(values: Any, field: str) -> None:
+    """Refuse masked entries: what lies under a mask would be taken for a value.
+
+    Example:
+
+        >>> refuse_masked(np.ma.masked_array([1.0, 2.0], mask=[False, True]), "x")
+        Traceback (most recent call last):
+            ...
+        lepton_ai.core.errors.InvalidInput: `x` must hold a number in every place, got a masked one at position (1,)
+    """
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        position = tuple(int(index) for index in np.argwhere(np.ma.getmaskarray(values))[0])
+        raise InvalidInput(
+            f"`{field}` must hold a number in every place, got a masked one at position {position}",
+            hint="Fill them in first: x.filled(0.0).",
+        )
+
+
+def unreadable(values: Any, field: str, error: Exception) -> InvalidInput:
+    """The error for an object that will not turn into an array, such as a tensor that still wants its gradient."""
+    return InvalidInput(
+        f"`{field}` must be an array or lists of numbers, got {type(values).__name__}, which says: {error}",
+        hint="Turn it into a NumPy array first.",
+    )
 
 
 def _kind(array: NDArray[Any]) -> str:

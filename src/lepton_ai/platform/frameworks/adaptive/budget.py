@@ -9,6 +9,7 @@ from typing import Any, Self
 from lepton_ai.core.errors import InvalidInput
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+_MOST_SECONDS = 366 * 24 * 3600.0
 
 
 def seconds(budget: Any) -> float:
@@ -27,9 +28,10 @@ def seconds(budget: Any) -> float:
     """
     found = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([smh]?)\s*", str(budget)) if not isinstance(budget, bool) else None
     value = float(found[1]) * _UNITS[found[2]] if found else 0.0
-    if value <= 0:
+    if not 0 < value <= _MOST_SECONDS:
         raise InvalidInput(
-            f"`budget` must be seconds or a time such as '90s', '3m' or '1h', got budget={budget!r}",
+            f"`budget` must be seconds or a time such as '90s', '3m' or '1h', and at most a year, "
+            f"got budget={repr(budget)[:60]}",
             hint="Write fit(x, y, budget='3m').",
         )
     return value

@@ -8,7 +8,7 @@ from lepton_ai.platform.frameworks.adaptive.run import Run
 from lepton_ai.platform.frameworks.adaptive.snapshot import Snapshot
 from lepton_ai.platform.frameworks.adaptive.training_loss import TrainingLoss
 from lepton_ai.platform.frameworks.checkpoint import Arrays, Facts, Kept
-from lepton_ai.platform.frameworks.losses import loss_name, single_loss
+from lepton_ai.platform.frameworks.losses import is_built_in, loss_name, single_loss
 
 _SHARE_BETWEEN_SNAPSHOTS, _FEWEST_BETWEEN_SNAPSHOTS = 0.02, 50
 
@@ -104,10 +104,21 @@ class Guarding:
         return max(round(self._run.pace.steps * _SHARE_BETWEEN_SNAPSHOTS), _FEWEST_BETWEEN_SNAPSHOTS)
 
     def _refuse(self, batch: int, epoch: int) -> None:
+        """Put the weights back as they were, and say what is wrong: the weights themselves, the data, or the loss."""
+        assert self._good is not None
+        self._good.put_back()
+        if not self._good.is_finite():
+            raise InvalidInput(
+                "the weights must be finite before the first step, got NaN or infinity in them",
+                hint="Rows too large for float32 do that: bring them to a smaller scale; or make the model anew.",
+            )
+        is_of_keras = is_built_in(single_loss(self._run.model.loss))
         raise InvalidInput(
-            f"the loss {self._loss_name()!r} is not finite for batch {batch} of epoch {epoch + 1}, "
-            "before any weight was changed",
-            hint="Look for a division by zero or the logarithm of 0 in it: add a small number, such as 1e-7.",
+            f"the loss {self._loss_name()!r} must be finite, got NaN or infinity for batch {batch} of epoch {epoch + 1}"
+            "; the weights are as they were",
+            hint="The numbers are too large for float32: bring rows, targets and weights to a smaller scale."
+            if is_of_keras
+            else "Look for a division by zero or the logarithm of 0 in it: add a small number, such as 1e-7.",
         )
 
     def _keep(self, step: int) -> None:

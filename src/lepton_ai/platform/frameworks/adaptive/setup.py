@@ -93,7 +93,8 @@ def prepare(
         replayed: The log of another fit, to take its decisions.
     """
     run = Run(model, plan, Pace.of_steps(plan.steps), replayed)
-    measured = {"rows": len(rows), "seed": order.seed, **asdict(plan), "batches in a pass": order.steps_per_pass}
+    measured = {"rows": len(rows), "shapes": _shapes(model), "seed": order.seed, **asdict(plan)}
+    measured["batches in a pass"] = order.steps_per_pass
     why = "epochs were given" if pacing is None else "that many fit into the time"
     run.decide("budget", "steps", measured, str(plan.steps), why)
     positions = np.empty(0, np.int64)
@@ -140,8 +141,10 @@ def prepare(
     return Prepared(batches, director, run, on, with_companion(model, rows, positions, plan.joins_from, run))
 
 
-def replay(log: DecisionLog, rows: Rows, order: Order) -> tuple[Plan, Callable[[Run], Pacing] | None, Order]:
-    """Plan, clock and order of another fit on the same rows, by its log.
+def replay(
+    log: DecisionLog, model: Any, rows: Rows, order: Order
+) -> tuple[Plan, Callable[[Run], Pacing] | None, Order]:
+    """Plan, clock and order of another fit of such a model on the same rows, by its log.
 
     Raises:
         InvalidInput: The log is of another kind of fit, or of one on other rows.
@@ -153,10 +156,21 @@ def replay(log: DecisionLog, rows: Rows, order: Order) -> tuple[Plan, Callable[[
             f"`plan` must be the log of an adaptive fit on the same {len(rows)} rows, got {came}",
             hint="Write again = model.fit(x, y, plan=other.log).",
         )
+    if budget.get("shapes", _shapes(model)) != _shapes(model):
+        raise InvalidInput(
+            f"`plan` must be the log of a model that turns {_shapes(model)}, got that of one that turns "
+            f"{budget['shapes']}",
+            hint="Take the log of a fit of the same kind of model.",
+        )
     plan = Plan(budget["steps_per_epoch"], budget["epochs"], budget["steps"])
     replans = next((each.measured["replans"] for each in log.of("budget") if each.what == "pace"), None)
     pacing = None if replans is None else lambda run: ReplayedPacing(run, replans)
     return plan, pacing, Order(budget["batches in a pass"], budget["seed"], order.shuffle)
+
+
+def _shapes(model: Any) -> str:
+    """What a model takes and answers, in words."""
+    return f"rows {tuple(model.input_shape[1:])} into answers {tuple(model.output_shape[1:])}"
 
 
 def _judged_parts(

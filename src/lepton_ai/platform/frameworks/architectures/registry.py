@@ -11,6 +11,7 @@ from lepton_ai.platform.frameworks.architectures.series import SERIES
 from lepton_ai.platform.frameworks.architectures.table import TABLE
 from lepton_ai.platform.frameworks.architectures.text import TEXT
 from lepton_ai.platform.frameworks.backend import keras
+from lepton_ai.platform.frameworks.keras_errors import user_errors
 from lepton_ai.platform.frameworks.layers import Rescale, Standardize
 from lepton_ai.platform.frameworks.specification import Specification
 
@@ -60,10 +61,18 @@ def register_architecture(
         )
     if name in ARCHITECTURES:
         raise InvalidInput(f"`name` must be new, got name={name!r}, which is registered", hint="Choose another name.")
-    if isinstance(axes, str) or not axes or not all(isinstance(axis, str) and axis for axis in axes):
+    are_names = isinstance(axes, Sequence) and not isinstance(axes, str)
+    if not are_names or not axes or not all(isinstance(axis, str) and axis for axis in axes):
         raise InvalidInput(
             f"`axes` must name the axes of a row, without the batch, got axes={axes!r}",
             hint='Write axes=("time", "features").',
+        )
+    if family is not None and not isinstance(family, str):
+        raise InvalidInput(f"`family` must be words for the model card, got family={family!r}", hint="Leave it out.")
+    if accepts is not None and not callable(accepts):
+        raise InvalidInput(
+            f"`accepts` must be a function of the shape of a row, got {type(accepts).__name__}",
+            hint='Write accepts=lambda shape: None if shape[0] > 3 else "rows must have more than 3 columns".',
         )
     architecture = Architecture(
         name, tuple(axes), family or name, _checked(name, features), accepts=accepts or (lambda _: None)
@@ -87,7 +96,7 @@ def choose(row_shape: tuple[int, ...], name: str = "auto") -> Architecture:
         >>> choose((28, 28, 1)).name, choose((140, 3)).name, choose((12,)).name
         ('image', 'series', 'table')
     """
-    if name != "auto" and name not in ARCHITECTURES:
+    if not isinstance(name, str) or (name != "auto" and name not in ARCHITECTURES):
         raise InvalidInput(
             f"`architecture` must be 'auto', {_listed(ARCHITECTURES)}, got architecture={name!r}",
             hint="Leave it out, and the shape of a row decides.",
@@ -102,7 +111,9 @@ def choose(row_shape: tuple[int, ...], name: str = "auto") -> Architecture:
             hint=f"{shapes}. Build any other net yourself and pass Model(inputs=..., outputs=...).",
         )
     architecture = candidates[0]
-    if reason := architecture.accepts(row_shape):
+    with user_errors(f"`accepts` of architecture {architecture.name!r} must answer None or a reason"):
+        reason = architecture.accepts(row_shape)
+    if reason:
         raise InvalidInput(
             f"{reason}, got input_shape={row_shape}",
             hint="Resize the rows, or build a net yourself and pass Model(inputs=..., outputs=...).",
@@ -158,9 +169,11 @@ def _checked(name: str, features: Any) -> Features:
         takes = 1
 
     def build_features(rows: Any, seeds: Seeds) -> Any:
-        built = features(rows, seeds) if takes > 1 else features(rows)
+        wanted = f"`features` of architecture {name!r} must turn rows {tuple(rows.shape)} into (batch, features)"
+        with user_errors(wanted):
+            built = features(rows, seeds) if takes > 1 else features(rows)
         shape = getattr(built, "shape", None)
-        if not isinstance(built, keras.KerasTensor) or len(built.shape) != 2 or built.shape[1] is None:
+        if not isinstance(built, keras.KerasTensor) or len(built.shape) != 2 or not built.shape[1]:
             raise InvalidInput(
                 f"`features` of architecture {name!r} must return a Keras tensor (batch, features), "
                 f"got {type(built).__name__}{'' if shape is None else f' of shape {tuple(shape)}'}",

@@ -28,6 +28,7 @@ from lepton_ai.platform.frameworks.forecasting.reading import (
     roles_in,
 )
 from lepton_ai.platform.frameworks.forecasting.seasons import seasons_of
+from lepton_ai.platform.preprocessing.column import names_of
 
 _KIND = "forecaster"
 _FEWEST_STEPS = 3
@@ -81,7 +82,7 @@ class Forecaster:
     ) -> None:
         self.horizon = check_count(horizon, "horizon")
         self._roles = roles_in(time, series, target, known_ahead, observed)
-        self._seasons = None if seasons is None else tuple(seasons)
+        self._seasons = None if seasons is None else tuple(names_of(seasons, "seasons"))
         self._levels = _checked_levels(quantiles)
         self._families = _checked_families(families)
         self._seed = check_count(seed, "seed", least=0)
@@ -331,17 +332,18 @@ class Forecaster:
 
 
 def _checked_levels(quantiles: Sequence[float]) -> tuple[float, ...]:
-    levels = tuple(float(level) for level in quantiles)
+    try:
+        levels = tuple(float(level) for level in quantiles)
+    except (TypeError, ValueError):
+        levels = ()
     if not levels or sorted(set(levels)) != list(levels) or not 0 < levels[0] <= levels[-1] < 1:
-        raise InvalidInput(
-            f"`quantiles` must ascend between 0 and 1, got {list(quantiles)}", hint="[0.1, 0.5, 0.9], say."
-        )
+        raise InvalidInput(f"`quantiles` must ascend between 0 and 1, got {quantiles!r}", hint="[0.1, 0.5, 0.9], say.")
     return levels
 
 
 def _checked_families(families: Sequence[str]) -> tuple[Family, ...]:
     offered = [family.value for family in Family if family is not Family.NAIVE]
-    wrong = [name for name in families if name not in offered]
-    if isinstance(families, str) or wrong:
+    is_several = isinstance(families, Sequence) and not isinstance(families, str)
+    if not is_several or any(name not in offered for name in families):
         raise InvalidInput(f"`families` must be some of {', '.join(offered)}, got {families!r}")
     return tuple(Family(name) for name in families)

@@ -11,11 +11,12 @@ from lepton_ai.core.errors import InvalidInput
 from lepton_ai.platform.frameworks.forecasting.grid import Grid, Unit, grid_of
 from lepton_ai.platform.frameworks.forecasting.panel import Name, Numbers, Panel, bridged, carried_on
 from lepton_ai.platform.frameworks.time_column import moments_in
-from lepton_ai.platform.preprocessing.column import unknown_column
+from lepton_ai.platform.preprocessing.column import names_of, unknown_column
 from lepton_ai.platform.preprocessing.readers import read_table
 
 _MOST_CELLS = 50_000_000
 _MOST_STEPS_PER_MOMENT = 50
+_LARGEST = 1e150  # whose square a float64 holds
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,17 @@ def is_array(data: Any) -> bool:
 
 def panel_of_array(data: Any) -> Panel:
     """One series from an array `(time,)`, or several values of it from `(time, features)`."""
-    array = np.asarray(data)
+    try:
+        array = np.asarray(data)
+    except ValueError as error:
+        raise InvalidInput(f"an array of a series must have one shape, got {error}") from error
     if array.dtype == object or array.dtype.kind not in "fiub":
-        raise InvalidInput(f"an array of a series must hold numbers, got {array.dtype}")
+        raise InvalidInput(
+            f"an array of a series must hold numbers, got {array.dtype}",
+            hint="Write numpy.nan for a value that is missing.",
+        )
+    if isinstance(data, np.ma.MaskedArray):
+        array = np.asarray(np.ma.filled(data.astype(np.float64), np.nan))
     if array.ndim == 1:
         array = array[:, np.newaxis]
     if array.ndim != 2 or not array.size:
@@ -87,11 +96,17 @@ def panel_of_table(data: Any, roles: Roles, grid: Grid | None = None, series: Se
     frame = read_table(data)
     roles = _completed(frame, roles)
     times = moments_in(frame[str(roles.time)])
+    is_later = grid is not None
     grid = grid_of(times) if grid is None else grid
     table = _Laid(frame, roles, grid, times, series)
     targets = table.columns(roles.targets or ())
     has_value = np.isfinite(targets).any(axis=(0, 2))
     end = int(np.flatnonzero(has_value)[-1]) + 1 if has_value.any() else 0
+    if not end:
+        raise InvalidInput(
+            f"the table must have values of {', '.join(map(repr, roles.targets or ()))}, got none",
+            hint="Its times must not lie before those that were learned from." if is_later else None,
+        )
     values = targets[:, :end].transpose(0, 2, 1).reshape(-1, end)
     known = bridged(table.columns(roles.known_ahead))
     observed = carried_on(table.columns(roles.observed)[:, :end])
@@ -128,9 +143,15 @@ def roles_in(
     Raises:
         InvalidInput: A column has two roles.
     """
-    targets = (target,) if isinstance(target, str) else None if target is None else tuple(target)
-    ahead = (known_ahead,) if isinstance(known_ahead, str) else tuple(known_ahead)
-    seen = (observed,) if isinstance(observed, str) else tuple(observed)
+    for field, name in (("time", time), ("series", series)):
+        if name is not None and not isinstance(name, str):
+            raise InvalidInput(f"`{field}` must be the name of a column, got {name!r}")
+    targets = None if target is None else tuple(names_of(target, "target"))
+    if targets == ():
+        raise InvalidInput(
+            "`target` must name a column, got none", hint="Leave it out for all that have no other role."
+        )
+    ahead, seen = tuple(names_of(known_ahead, "known_ahead")), tuple(names_of(observed, "observed"))
     roles = Roles(time, series, targets, ahead, seen)
     doubled = sorted({name for name in roles.names if roles.names.count(name) > 1})
     if doubled:
@@ -207,9 +228,14 @@ def _completed(frame: Any, roles: Roles) -> Roles:
 
 
 def _checked(panel: Panel) -> Panel:
-    if np.isinf(panel.values).any():
-        row = int(np.argmax(np.isinf(panel.values).any(axis=1)))
-        raise InvalidInput(f"values must be finite or missing, got infinity in {panel.row_names[row]!r}")
+    too_large = np.abs(panel.values) > _LARGEST  # False where a value is missing
+    if too_large.any():
+        row = int(np.argmax(too_large.any(axis=1)))
+        came = panel.values[row, np.argmax(too_large[row])]
+        raise InvalidInput(
+            f"values must be finite or missing, of a size below {_LARGEST:g}, got {came:g} in {panel.row_names[row]!r}",
+            hint="Leave out infinite values, and choose a larger unit for large ones.",
+        )
     counts = np.isfinite(panel.values).sum(axis=1)
     if not panel.values.size or counts.min() == 0:
         empty = panel.row_names[int(np.argmin(counts))] if panel.values.size else "it"
@@ -234,7 +260,10 @@ def _series_numbers(
 
 
 def _numbers(column: Any) -> Numbers:
-    if not (column.dtype.is_numeric() or str(column.dtype) in ("Boolean", "Null")):
+    # A column without any value comes as text.
+    if column.null_count() == column.len():
+        return np.full(column.len(), np.nan)
+    if not (column.dtype.is_numeric() or str(column.dtype) == "Boolean"):
         raise InvalidInput(
             f"`{column.name}` must hold numbers, got {column.drop_nulls()[0]!r}", hint="Convert the column first."
         )

@@ -9,6 +9,7 @@ from math import ceil, floor
 
 import numpy as np
 
+from lepton_ai.core.errors import InvalidInput
 from lepton_ai.platform.frameworks.forecasting.panel import Numbers
 
 
@@ -50,9 +51,17 @@ def fit_spread(truth: Numbers, forecasts: Numbers, unit: Numbers, levels: tuple[
         unit: The unit of each line `(rows,)`.
         levels: The levels of the quantiles, ascending.
         low: The least value that is believed, for each line `(rows,)`.
+
+    Raises:
+        InvalidInput: There is no truth to compare with.
     """
     errors = truth - forecasts
     there = np.isfinite(errors)
+    if not there.any():
+        raise InvalidInput(
+            "the later part of the history must have values to judge forecasts by, got none",
+            hint="Leave out what comes after the last value.",
+        )
     units = np.broadcast_to(unit[:, np.newaxis, np.newaxis], errors.shape)
     fixed, relative = _growth((np.abs(errors) / units)[there], (np.abs(forecasts) / units)[there])
     scaled = np.where(there, errors / _width(forecasts, unit, fixed, relative), np.nan)

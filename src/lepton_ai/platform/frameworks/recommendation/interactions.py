@@ -103,6 +103,8 @@ def read_interactions(
         (('ann', 'bob'), (7, 9), [1, 0, 0])
     """
     if isinstance(data, tuple):
+        if len(data) > len(_SPELLINGS):
+            raise InvalidInput(f"a tuple must be (users, items[, ratings[, times]]), got {len(data)} parts")
         data = dict(zip(_SPELLINGS, data, strict=False))
     frame = read_table(data)
     wanted = dict(zip(_SPELLINGS, (user, item, rating, time), strict=True))
@@ -114,6 +116,9 @@ def read_interactions(
                 f"the column of each {role} is not clear, got the columns {told}",
                 hint=f"Name it: {role}='{frame.columns[0]}', say.",
             )
+    taken = [name for name in names.values() if name is not None]
+    if doubled := [name for name in taken if taken.count(name) > 1]:
+        raise InvalidInput(f"user, item, rating and time must be columns of their own, got {doubled[0]!r} for two")
     user_names, users = _numbered(frame[str(names["user"])], "user")
     item_names, items = _numbered(frame[str(names["item"])], "item")
     ratings = None if names["rating"] is None else _numbers(frame[names["rating"]], "rating")
@@ -145,6 +150,8 @@ def _column(columns: Sequence[str], role: str, name: str | None) -> str | None:
 
 def _numbered(column: Any, role: str) -> tuple[tuple[Name, ...], NDArray[np.int64]]:
     _refuse_missing(column, role)
+    if column.dtype.is_float() and not column.is_finite().all():
+        raise InvalidInput(f"each {role} must have a name or a number, got infinity in `{column.name}`")
     if column.dtype.is_float() and bool((column == column.floor()).all()):
         column = column.cast(int)
     if not column.dtype.is_integer():
@@ -176,7 +183,8 @@ def _refuse_missing(column: Any, role: str) -> None:
     missing = column.is_null()
     if missing.any():
         raise InvalidInput(
-            f"every interaction must have a {role}, got {int(missing.sum())} empty cells in `{column.name}`, "
+            f"every interaction must have {'an' if role == 'item' else 'a'} {role}, "
+            f"got {int(missing.sum())} empty cells in `{column.name}`, "
             f"the first in row {int(missing.arg_max())}",
             hint="Remove these rows.",
         )

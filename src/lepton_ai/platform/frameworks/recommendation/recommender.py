@@ -150,7 +150,7 @@ class Recommender:
             NotFound: It does not know one of the users.
         """
         known, n = self._known, check_count(n, "n")
-        names = list(self.users if users is None else users)
+        names = list(self.users) if users is None else _several(users, "user")
         numbers = [_number(known.user_numbers, name, "user") for name in names]
         found: dict[Name, tuple[Name, ...]] = {}
         for start in range(0, len(names), _USERS_AT_ONCE):
@@ -168,9 +168,8 @@ class Recommender:
             n: How many.
         """
         known = self._known
-        if isinstance(items, str) or not isinstance(items, Iterable):
-            raise InvalidInput(f"`items` must be a list of items, got {items!r}", hint="Write [item].")
-        numbers = [known.item_numbers[item] for item in items if item in known.item_numbers]
+        taken = [_number_or_none(known.item_numbers, item) for item in _several(items, "item")]
+        numbers = [number for number in taken if number is not None]
         return known.recommend(one_history(numbers, len(self.items)), check_count(n, "n"))
 
     def similar_items(self, item: Name, n: int = 10) -> tuple[Recommendation, ...]:
@@ -218,10 +217,17 @@ class Recommender:
         count = max(len(people), len(things))
         times = None if at is None else _seconds(at)
         lengths = {len(people), len(things), *([] if times is None else [len(times)])}
+        if not people or not things:
+            raise InvalidInput(f"`users` and `items` must hold pairs, got {len(people)} and {len(things)}")
         if not lengths <= {1, count}:
             raise InvalidInput(f"`users` and `items` must be as many, got {len(people)} and {len(things)}")
-        user = np.broadcast_to([known.user_numbers.get(name, -1) for name in people], (count,))
-        item = np.broadcast_to([known.item_numbers.get(name, -1) for name in things], (count,))
+        user, item = (
+            np.broadcast_to([-1 if number is None else number for number in numbers], (count,))
+            for numbers in (
+                [_number_or_none(known.user_numbers, name) for name in people],
+                [_number_or_none(known.item_numbers, name) for name in things],
+            )
+        )
         return known.ratings.predict(user, item, None if times is None else np.broadcast_to(times, (count,)))
 
     # Judging, saving
@@ -362,7 +368,7 @@ def _best(scores: NDArray[np.float32], n: int) -> list[NDArray[np.int64]]:
 
 
 def _number(numbers: Mapping[Name, int], name: Name, role: str) -> int:
-    number = numbers.get(name)
+    number = _number_or_none(numbers, name)
     if number is None:
         hint = "recommend_for_history(items) answers for somebody new." if role == "user" else None
         came = f"{name!r} ({type(name).__name__})"
@@ -370,15 +376,32 @@ def _number(numbers: Mapping[Name, int], name: Name, role: str) -> int:
     return number
 
 
+def _number_or_none(numbers: Mapping[Name, int], name: Any) -> int | None:
+    """None for a name that it does not know, whatever it is."""
+    try:
+        return numbers.get(name)
+    except TypeError:  # a list, say, which cannot be looked up
+        return None
+
+
+def _several(names: Any, role: str) -> list[Any]:
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise InvalidInput(f"`{role}s` must be a list of {role}s, got {names!r}", hint=f"Write [{role}].")
+    return list(names)
+
+
 def _listed(names: Any) -> list[Name]:
-    if isinstance(names, str | int | np.integer):
-        return [names if isinstance(names, str) else int(names)]
-    return np.asarray(names).tolist() if not isinstance(names, list | tuple) else list(names)
+    if isinstance(names, np.ndarray) or hasattr(names, "to_numpy"):
+        return np.atleast_1d(np.asarray(names)).tolist()
+    return list(names) if isinstance(names, list | tuple) else [int(names) if isinstance(names, np.integer) else names]
 
 
 def _seconds(at: ArrayLike) -> NDArray[np.float64]:
     array = np.atleast_1d(np.asarray(at))
     try:
-        return array.astype(np.float64) if array.dtype.kind in "fiu" else seconds_of(array.astype("datetime64[us]"))
+        seconds = array.astype(np.float64) if array.dtype.kind in "fiu" else seconds_of(array.astype("datetime64[us]"))
+        if not np.isfinite(seconds).all():
+            raise ValueError("not finite")
+        return seconds
     except (ValueError, TypeError) as error:
         raise InvalidInput(f"`at` must be times as in the column of times, got {at!r}") from error

@@ -39,8 +39,10 @@ class Truth:
         return np.log((counts + 0.5 / self.classes) / (counts.sum() + 0.5))
 
     def take(self, rows: Any) -> Self:
-        """The truth of some of the rows."""
+        """The truth of some of the rows; they count alike where none of them counts at all."""
         weights = None if self.weights is None else self.weights[rows]
+        if weights is not None and not weights.any():
+            weights = None
         return type(self)(self.values[rows], self.classes, weights)
 
     def losses(self, answers: NDArray[Any]) -> NDArray[np.float64]:
