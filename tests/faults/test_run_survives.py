@@ -14,7 +14,7 @@ from lepton_ai.core.errors import LeptonError
 from lepton_ai.sdk.runs import Run
 from waiting import wait_until
 
-STEPS = repetitions(4000, 40_000)
+STEPS = repetitions(2500, 40_000)
 LONG_S = 240.0
 
 

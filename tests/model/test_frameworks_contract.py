@@ -156,8 +156,8 @@ def test_checkpoints_are_refused_where_they_would_not_resume(tmp_path: Path) -> 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="this is the process that it starts")
 def test_all_of_this_holds_on_jax() -> None:
-    """On one kind of net; JAX compiles each anew, so `make test-faults` takes all kinds, in four minutes."""
-    some = [] if FULL else ["-k", "table or checkpoints or exported_by_a_process"]
+    """In `make test` what needs no adaptive training: JAX compiles each part of it anew, a minute for all of them."""
+    some = [] if FULL else ["-k", "plain_fit and table or checkpoints or exported_by_a_process"]
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *some, __file__],
         env=os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},

@@ -367,7 +367,7 @@ def test_same_seed_gives_the_same_weights_and_another_others(model_class: Any) -
 
 
 def test_second_fit_goes_on_from_the_first_with_its_scaling(model_class: Any) -> None:
-    x, y = blobs()
+    x, y = blobs(60)
     model = model_class((4,), 3, seed=0)
     first = model.fit(x, y, epochs=8, verbose=0).history
     scale = [weight.numpy() for weight in model.get_layer("standardize").weights]

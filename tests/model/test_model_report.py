@@ -125,7 +125,7 @@ def test_texts_are_compared_with_the_linear_model_on_their_words() -> None:
 
 def test_report_is_dropped_when_the_weights_change(trained: Any) -> None:
     model = type(trained).from_config(trained.get_config())
-    x, y = blobs()
+    x, y = blobs(60)
     model.fit(x, y, epochs=1, verbose=0)
     report = model.report(*blobs(100, seed=5))
     model.evaluate(x, y, verbose=0)

@@ -88,7 +88,7 @@ def own_loss(y_true: Any, y_pred: Any) -> Any:
 
 def test_deep_copy_is_equal_and_independent(trained: Any) -> None:
     twin = copy.deepcopy(trained)
-    x, y = blobs()
+    x, y = blobs(60)
     assert type(twin) is type(trained)
     assert twin.training_facts == trained.training_facts
     assert np.array_equal(twin.predict(x, verbose=0), trained.predict(x, verbose=0))
