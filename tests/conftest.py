@@ -1,10 +1,12 @@
 """What all tests share: this folder on the path, so that tests can import their helpers by name."""
 
+import itertools
 import signal
 import sys
 from pathlib import Path
 
 import hypothesis
+import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -17,3 +19,18 @@ hypothesis.settings.load_profile("lepton")
 # one to.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put files that wait for processes and files that compute in turns, where both are run.
+
+    Workers take a file after the other, so that at all times some of them wait while others compute.
+    """
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    waiting = [path for path in files if path.parent.name in ("faults", "e2e", "docs")]
+    computing = [path for path in files if path.parent.name == "model"]
+    others = [path for path in files if path not in {*waiting, *computing}]
+    turns = [path for pair in itertools.zip_longest(waiting, computing) for path in pair if path is not None]
+    items[:] = [item for path in (*turns, *others) for item in files[path]]

@@ -138,8 +138,8 @@ class Training:
 def table() -> bytes:
     """A table of numbers with a label that depends on them."""
     generator = np.random.default_rng(5)
-    rows = generator.normal(size=(900, 3))
-    labels = (rows[:, 0] + rows[:, 1] ** 2 + generator.normal(size=900) / 2 > 0.5).astype(int)
+    rows = generator.normal(size=(400, 3))
+    labels = (rows[:, 0] + rows[:, 1] ** 2 + generator.normal(size=400) / 2 > 0.5).astype(int)
     lines = [f"{a:.4f},{b:.4f},{c:.4f},{label}" for (a, b, c), label in zip(rows, labels, strict=True)]
     return "\n".join(["a,b,c,label", *lines, ""]).encode()
 

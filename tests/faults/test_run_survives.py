@@ -31,8 +31,8 @@ def run_lab() -> Iterator[CloudLab]:
 def table(run_lab: CloudLab) -> Path:
     """A table of numbers with a label that depends on them."""
     generator = np.random.default_rng(5)
-    rows = generator.normal(size=(900, 3))
-    labels = (rows[:, 0] + rows[:, 1] ** 2 + generator.normal(size=900) / 2 > 0.5).astype(int)
+    rows = generator.normal(size=(400, 3))
+    labels = (rows[:, 0] + rows[:, 1] ** 2 + generator.normal(size=400) / 2 > 0.5).astype(int)
     lines = [f"{a:.4f},{b:.4f},{c:.4f},{label}" for (a, b, c), label in zip(rows, labels, strict=True)]
     path = run_lab.root / "table.csv"
     path.write_text("\n".join(["a,b,c,label", *lines, ""]))
