@@ -33,7 +33,15 @@ DOCS = ROOT / "docs"
 
 PUBLIC_CLASSES = (
     ("Cloud", ("sdk/cloud.py",)),
-    ("Model", ("platform/frameworks/model.py", "sdk/model.py")),
+    (
+        "Model",
+        (
+            "platform/frameworks/model.py",
+            "platform/frameworks/measured.py",
+            "platform/frameworks/saving.py",
+            "sdk/model.py",
+        ),
+    ),
     ("Schema", ("platform/preprocessing/schema.py",)),
     ("Column", ("platform/preprocessing/column.py",)),
     ("DecisionLog", ("platform/frameworks/adaptive/log.py",)),
@@ -59,7 +67,7 @@ PUBLIC_CLASSES = (
     ("Datasets", ("sdk/datasets.py",)),
     ("LeptonError", ("core/errors.py",)),
 )
-"""What a user meets in Python, each with the files that make it: the public `Model` adds two methods to its parent."""
+"""What a user meets in Python, each with the files that make it: `Model` is in four parts."""
 
 _PART = re.compile(r"(<!-- begin generated: (\S+) -->\n).*?(<!-- end generated: \2 -->)", re.DOTALL)
 _HELP_WIDTH = 100

@@ -64,13 +64,15 @@ def class_section(name: str, files: Sequence[Path]) -> str:
 
     Args:
         name: The class.
-        files: Where it stands; the parent's file first where a class of the same name adds to its parent.
+        files: Where it stands; the parent's file first where it adds to its parent. A parent of another name, whose
+            docstring is not for readers, has a name that ends in this one.
     """
     written = [f"## {name}\n"]
     for file in files:
         tree = ast.parse(file.read_text(encoding="utf-8"))
-        node = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
-        if docstring := ast.get_docstring(node):
+        nodes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+        node = nodes.get(name) or next(node for other, node in nodes.items() if other.endswith(name))
+        if node.name == name and (docstring := ast.get_docstring(node)):
             written.append(_as_markdown(docstring))
         written += [
             f"### `{_signature(member)}`\n\n{_as_markdown(ast.get_docstring(member) or '')}"

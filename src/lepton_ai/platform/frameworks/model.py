@@ -1,20 +1,13 @@
 """`Model`: a functional Keras model that builds its own net, checks its data, and trains by a good recipe."""
 
-from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from lepton_ai.core.errors import InvalidInput
-from lepton_ai.platform.evaluation.answer_rule import AnswerRule
-from lepton_ai.platform.evaluation.deciding import decide_rule
-from lepton_ai.platform.evaluation.report import Report
-from lepton_ai.platform.evaluation.threshold import Costs
 from lepton_ai.platform.frameworks.adaptive.log import DecisionLog
-from lepton_ai.platform.frameworks.answering import checked_intake, truth_and_answers
 from lepton_ai.platform.frameworks.architectures.registry import build, choose
 from lepton_ai.platform.frameworks.augmentation import Augmentation
 from lepton_ai.platform.frameworks.backend import keras
@@ -30,7 +23,7 @@ from lepton_ai.platform.frameworks.compiling import (
 )
 from lepton_ai.platform.frameworks.data import evaluation_batches, plain_batches
 from lepton_ai.platform.frameworks.device import precision_for
-from lepton_ai.platform.frameworks.facts import Memory, TrainingFacts
+from lepton_ai.platform.frameworks.facts import Memory
 from lepton_ai.platform.frameworks.intake import Intake
 from lepton_ai.platform.frameworks.keras_errors import keras_errors
 from lepton_ai.platform.frameworks.losses import (
@@ -45,9 +38,8 @@ from lepton_ai.platform.frameworks.losses import (
     takes_logits,
     usual_loss,
 )
+from lepton_ai.platform.frameworks.measured import MeasuredModel
 from lepton_ai.platform.frameworks.precision import gpus, training_precision
-from lepton_ai.platform.frameworks.reporting import ReportWish, report_on
-from lepton_ai.platform.frameworks.saving import SavedModel
 from lepton_ai.platform.frameworks.specification import (
     FUNCTIONAL_SIGNATURE,
     SIGNATURE,
@@ -71,7 +63,7 @@ from lepton_ai.platform.preprocessing.signature import Task
 
 
 @keras.saving.register_keras_serializable(package="lepton_ai", name="frameworks.Model")
-class Model(SavedModel):
+class Model(MeasuredModel):
     """A Keras model from the shape of a row and the number of classes; everything Keras users know works on it.
 
     Args:
@@ -101,6 +93,7 @@ class Model(SavedModel):
 
     Example:
 
+        >>> import numpy as np
         >>> model = Model(input_shape=(4,), num_classes=3, seed=0)
         >>> history = model.fit(np.eye(4), [0, 1, 2, 2], epochs=1, verbose=0)
         >>> model.predict(np.eye(4), verbose=0).shape
@@ -189,42 +182,6 @@ class Model(SavedModel):
         target = None if self._schema is None else self._schema.target
         return target.labels if target is not None and self.task is Task.CLASSIFICATION else None
 
-    @property
-    def training_facts(self) -> TrainingFacts | None:
-        """The last fit in numbers; None if these weights were never fitted, or changed since in another way."""
-        return self._memory.training
-
-    @property
-    def log(self) -> DecisionLog:
-        """What the last fit tried, measured and chosen, and why; empty where there was none."""
-        return DecisionLog() if self._memory.training is None else self._memory.training.log
-
-    @property
-    def evaluation(self) -> Mapping[str, float] | None:
-        """The metrics of the last `evaluate` of these weights."""
-        return self._memory.evaluation
-
-    @property
-    def last_report(self) -> Report | None:
-        """The last `report` of these weights; it goes into the artifact."""
-        return self._memory.report
-
-    @property
-    def answer_rule(self) -> AnswerRule | None:
-        """How its outputs become answers once it is deployed: what `decide` said, or `fit` for tables; else None."""
-        return self._memory.rule
-
-    @property
-    def sample_rows(self) -> NDArray[np.float32] | None:
-        """Up to 100 rows of the last fit, `(batch, *row_shape)`, to check an export with; kept in memory only."""
-        return self._memory.sample
-
-    def remember(
-        self, facts: TrainingFacts, sample: NDArray[np.float32] | None, rule: AnswerRule | None = None
-    ) -> None:
-        """Keep what a fit left behind; `fit` calls it."""
-        self._memory = Memory(facts, None, sample, rule=rule)
-
     def try_functions(self, labels: NDArray[Any], *, weighted: bool) -> None:
         """Run a loss and metrics of the user's own on symbols before any training; `fit` calls it.
 
@@ -244,10 +201,6 @@ class Model(SavedModel):
         try_function(self._loss, "loss", seen_by_loss, width, one_axis=one_axis)
         for metric in self._metrics_given.each:
             try_function(metric, "metric", as_they_are, width)
-
-    def forget(self) -> None:
-        """Drop what was remembered, because the weights change in a way that it does not describe."""
-        self._memory = Memory()
 
     # Keras' verbs, on checked data
 
@@ -380,7 +333,7 @@ class Model(SavedModel):
         )
         data = {"x": x, "y": y, "sample_weight": sample_weight, "class_weight": class_weight}
         with training_precision(self, precision_for(gpus())), self._told("fit"):
-            return fit.run(self, super().fit, self._checked if self._is_checked else None, data)
+            return fit.run(self, super().fit, self._intake_if_any, data)
 
     def evaluate(
         self,
@@ -432,100 +385,6 @@ class Model(SavedModel):
             x, batch_size = plain_batches(rows, batch_size=_size(batch_size, steps, len(rows))), None
         with self._told("predict"):
             return super().predict(x, batch_size, verbose, steps, checked_callbacks(callbacks))
-
-    def report(
-        self,
-        x: Any,
-        y: Any = None,
-        *,
-        training: Any = None,
-        by: Iterable[str] | Mapping[str, Any] = (),
-        costs: Costs | None = None,
-        threshold: float | None = None,
-        test_openings: int | None = None,
-        title: str = "Model report",
-        seed: int = 0,
-    ) -> Report:
-        """Measure it on rows that it did not learn from, beside a naive and a linear baseline. Kept as `last_report`.
-
-        Roles of the schema are heeded: results are compared by columns that are sensitive, rows of one group count as
-        one draw of the bootstrap, and a time shows how the model does over time.
-
-        Args:
-            x: Rows, or a table.
-            y: Their labels or targets; a table may hold them.
-            training: `(x, y)` that it was trained on. The linear baseline of images, series and nets of the user's own
-                is fitted on them; tables and texts have one in the net, and do not look at them.
-            by: Names of columns of the table to compare results by, or one value for each row by name.
-            costs: What each answer costs, `costs[true class][answered class]`.
-            threshold: Two classes: from which probability of the second on it is answered; if left out as `decide`
-                said, or 0.5.
-            test_openings: How often these rows were looked at, this time included; the report repeats it.
-            title: What is reported on.
-            seed: The same seed gives the same report.
-
-        Raises:
-            InvalidInput: The data are wrong, or a baseline needs `training`.
-
-        Example:
-
-            >>> rows, classes = np.random.default_rng(0).normal(size=(60, 2)), np.arange(60) % 2
-            >>> model = Model(input_shape=(2,), num_classes=2, seed=0)
-            >>> history = model.fit(rows[:40], classes[:40], epochs=1, verbose=0)
-            >>> report = model.report(rows[40:], classes[40:])
-            >>> report.rows, sorted(report.metric("auc").baselines)
-            (20, ['linear', 'naive'])
-        """
-        wish = ReportWish(training, by, costs, threshold, test_openings, title, seed)
-        report = report_on(self, self._checked if self._is_checked else None, x, y, wish)
-        self._memory = replace(self._memory, report=report)
-        return report
-
-    def decide(
-        self,
-        x: Any,
-        y: Any = None,
-        *,
-        coverage: float = 0.9,
-        costs: Costs | None = None,
-        sensitivity: float | None = None,
-        specificity: float | None = None,
-    ) -> AnswerRule:
-        """Decide how it answers once it is deployed, by rows that it did not learn from; neither by the test rows.
-
-        Of two classes the second is answered from a threshold on. And beside each answer stands the set of labels, or
-        the interval, that holds the truth as often as promised: on average over rows that come as these did.
-
-        The rule is kept as `answer_rule`, saved with the model, and goes with the version as `decision.json`. A new fit
-        drops it; a report, which measured other answers, is dropped too. For tables `fit` itself promises 0.9.
-
-        Args:
-            x: Rows, or a table.
-            y: Their labels or targets; a table may hold them.
-            coverage: How often the set of labels, or the interval, is to hold the truth.
-            costs: Two classes: what each answer costs, `costs[true class][answered class]`. Or
-            sensitivity: the share of the second class to find at least. Or
-            specificity: the share of the first class to leave alone at least.
-
-        Raises:
-            InvalidInput: The data are wrong, or the wishes do not fit the model.
-
-        Example:
-
-            >>> rows, classes = np.random.default_rng(0).normal(size=(90, 2)), np.arange(90) % 2
-            >>> model = Model(input_shape=(2,), num_classes=2, seed=0)
-            >>> history = model.fit(rows[:40], classes[:40], epochs=1, verbose=0)
-            >>> rule = model.decide(rows[40:], classes[40:], costs=[[0, 1], [4, 0]])
-            >>> rule.threshold, rule.coverage
-            (0.2, 0.9)
-        """
-        intake = checked_intake(self, self._checked if self._is_checked else None, x, "a decision")
-        truth, answers = truth_and_answers(self, intake.labelled(x, y))
-        rule = decide_rule(
-            truth, answers, coverage=coverage, costs=costs, sensitivity=sensitivity, specificity=specificity
-        )
-        self._memory = replace(self._memory, rule=rule, report=None)
-        return rule
 
     def train_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False
@@ -605,6 +464,10 @@ class Model(SavedModel):
             return False
         rows = self.inputs[0]
         return len(rows.shape) > 1 and None not in rows.shape[1:] and keras.backend.is_float_dtype(rows.dtype)
+
+    @property
+    def _intake_if_any(self) -> Intake | TableIntake | None:
+        return self._checked if self._is_checked else None
 
     @property
     def _checked(self) -> Intake | TableIntake:
