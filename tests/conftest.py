@@ -24,12 +24,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put files that wait for processes and files that compute in turns, where both are run.
 
-    Workers take a file after the other, so that at all times some of them wait while others compute.
+    Workers take a file after the other, so that at all times some of them wait while others compute; those that wait
+    longest come first, so that none is left at the end.
     """
     files: dict[Path, list[pytest.Item]] = {}
     for item in items:
         files.setdefault(item.path, []).append(item)
-    waiting = [path for path in files if path.parent.name in ("faults", "e2e", "docs")]
+    long_first = ("faults", "docs", "e2e")
+    waiting = [path for folder in long_first for path in sorted(files, reverse=True) if path.parent.name == folder]
     computing = [path for path in files if path.parent.name == "model"]
     others = [path for path in files if path not in {*waiting, *computing}]
     turns = [path for pair in itertools.zip_longest(waiting, computing) for path in pair if path is not None]
