@@ -24,6 +24,7 @@ from conftest import blobs
 from lepton_ai.core.errors import Conflict, InvalidInput, LeptonError, NotFound, NotSupported
 from lepton_ai.platform.frameworks.architectures.registry import ARCHITECTURES, register_architecture
 from lepton_ai.platform.frameworks.forecasting.forecaster import Forecaster
+from lepton_ai.platform.frameworks.keras_errors import keras_errors
 from lepton_ai.platform.frameworks.recommendation.recommender import Recommender
 from lepton_ai.platform.preprocessing.cleaning import clean
 from lepton_ai.platform.preprocessing.readers import to_columns
@@ -771,3 +772,14 @@ def test_rows_that_were_refused_leave_no_scale_behind(d: Doors) -> None:
 def test_error_of_the_users_own_code_comes_through_as_it_is(d: Doors, arguments: Any) -> None:
     with pytest.raises(ValueError, match=r"^my own words$"):
         d.fit(**arguments)
+
+
+def test_lack_of_memory_is_no_bad_input() -> None:
+    """A training run that meets it is tried again; one whose input is wrong is not."""
+    within_tensorflow = compile("raise error", "site-packages/tensorflow/allocator.py", "exec")
+    for error, told in (
+        (tf.errors.ResourceExhaustedError(None, None, "OOM"), tf.errors.ResourceExhaustedError),
+        (tf.errors.InvalidArgumentError(None, None, "wrong shape"), InvalidInput),
+    ):
+        with pytest.raises(told), keras_errors("Keras must be able to fit with what it was given"):
+            exec(within_tensorflow, {"error": error})

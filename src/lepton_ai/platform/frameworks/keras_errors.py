@@ -11,6 +11,7 @@ from lepton_ai.core.errors import InvalidInput, LeptonError
 _LIBRARIES = {"keras", "tensorflow", "jax", "jaxlib", "optree", "numpy"}
 _OURS = str(Path(__file__).parents[2])
 _ABOUT_ARGUMENTS = (ValueError, TypeError, NotImplementedError)
+_NO_MEMORY = "ResourceExhaustedError"  # TensorFlow's, which need not be loaded
 _MOST = 300
 
 
@@ -19,6 +20,7 @@ def keras_errors(expected: str, *, hint: str | None = None) -> Iterator[None]:
     """Run Keras, and turn what it raises about what it was given into an error of ours.
 
     What a user's own code raises on the way, a callback or a generator, comes through as it is: it is theirs to read.
+    So does a lack of memory, which is no fault of what was given: the same may work at another time.
 
     Args:
         expected: What had to work, as the beginning of a message.
@@ -32,7 +34,7 @@ def keras_errors(expected: str, *, hint: str | None = None) -> Iterator[None]:
     except LeptonError:
         raise
     except Exception as error:
-        if not _is_of_libraries(error):
+        if type(error).__name__ == _NO_MEMORY or not _is_of_libraries(error):
             raise
         raise InvalidInput(f"{expected}, got {told(error)}", hint=hint) from error
 
