@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from conftest import MNIST
 
@@ -34,7 +33,6 @@ def test_founding_script_is_the_text_of_the_issue_byte_for_byte() -> None:
     assert text.endswith(b'print(f"Test accuracy: {test_accuracy}")\n')
 
 
-@pytest.mark.skipif(not MNIST.exists(), reason="needs examples/data/mnist/mnist.npz")
 def test_founding_script_learns_mnist_from_a_few_rows(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", RUN, str(SCRIPT), str(MNIST)], capture_output=True, text=True, cwd=tmp_path, check=False
@@ -45,7 +43,6 @@ def test_founding_script_learns_mnist_from_a_few_rows(tmp_path: Path) -> None:
     assert float(last_line.split()[-1]) > 0.9
 
 
-@pytest.mark.skipif(not MNIST.exists(), reason="needs examples/data/mnist/mnist.npz")
 def test_mnist_copy_is_the_real_one() -> None:
     rows = np.load(MNIST)
     assert rows["x_train"].shape == (60000, 28, 28)

@@ -38,7 +38,6 @@ def test_half_squared_error_is_half_the_sum_of_squares_of_a_row(table: Callable[
     assert isinstance(again, HalfSquaredError)
 
 
-@pytest.mark.skipif(not BY_HAND.exists(), reason="needs examples/03_by_hand.py")
 def test_founding_formulas_by_hand_give_the_weights_that_keras_gives() -> None:
     done = subprocess.run([sys.executable, str(BY_HAND)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
