@@ -21,11 +21,10 @@ from lepton_ai.platform.frameworks.answering import classes_of
 from lepton_ai.platform.frameworks.architectures.registry import ARCHITECTURES
 from lepton_ai.platform.frameworks.augmentation import Augmentation, try_augmentation
 from lepton_ai.platform.frameworks.backend import keras, tf
-from lepton_ai.platform.frameworks.callbacks import checked_callbacks
 from lepton_ai.platform.frameworks.checkpoint import Checkpointing, Facts, expected_facts
-from lepton_ai.platform.frameworks.checks import check_count
 from lepton_ai.platform.frameworks.data import evaluation_batches, training_batches
 from lepton_ai.platform.frameworks.facts import TrainingFacts, fingerprint, naive_answer
+from lepton_ai.platform.frameworks.fit_wishes import FitWishes
 from lepton_ai.platform.frameworks.fitted_layers import learn_layers, unlearned_if_nothing_was_trained
 from lepton_ai.platform.frameworks.intake import Intake, Rows
 from lepton_ai.platform.frameworks.recipe import Plan
@@ -43,69 +42,8 @@ _SHARE_OF_TREES = 0.25  # each doubling of their rounds may take as long as all 
 
 
 @dataclass(frozen=True)
-class Fit:
-    """The user's wishes for one fit; the fields are `Model.fit`'s arguments.
-
-    Raises:
-        InvalidInput: A count is not a whole number, or too small; or wishes that exclude each other.
-    """
-
-    batch_size: int | None
-    epochs: int | None
-    verbose: Any
-    callbacks: Any
-    validation_split: float
-    validation_data: Any
-    shuffle: Any
-    initial_epoch: int
-    steps_per_epoch: int | None
-    validation_steps: int | None
-    validation_batch_size: int | None
-    validation_freq: Any
-    adaptive: bool
-    budget: Any
-    plan: DecisionLog | None
-    select_on_validation: bool
-    augmentation: Any
-    is_free: bool
-
-    def __post_init__(self) -> None:
-        check_count(self.initial_epoch, "initial_epoch", least=0)
-        if self.epochs is not None:
-            check_count(self.epochs, "epochs", least=0)
-        for name in ("batch_size", "steps_per_epoch", "validation_steps", "validation_batch_size"):
-            if getattr(self, name) is not None:
-                check_count(getattr(self, name), name)
-        for name in ("adaptive", "select_on_validation"):
-            if not isinstance(getattr(self, name), bool):
-                raise InvalidInput(f"`{name}` must be True or False, got {name}={getattr(self, name)!r}")
-        if not isinstance(self.shuffle, bool | np.bool_) and self.shuffle not in ("batch", None):
-            raise InvalidInput(f"`shuffle` must be True or False, got shuffle={self.shuffle!r}")
-        if self.verbose not in ("auto", 0, 1, 2):
-            raise InvalidInput(f"`verbose` must be 'auto', 0, 1 or 2, got verbose={self.verbose!r}")
-        _check_epochs_of_validation(self.validation_freq)
-        checked_callbacks(self.callbacks)
-        if self.budget is not None:
-            seconds(self.budget)
-        if self.plan is not None and not isinstance(self.plan, DecisionLog):
-            raise InvalidInput(
-                f"`plan` must be the log of another fit, got {type(self.plan).__name__}",
-                hint="Write fit(x, y, plan=other.log).",
-            )
-        is_named = isinstance(self.augmentation, str) and self.augmentation == "auto"
-        if not is_named and self.augmentation is not None and not callable(self.augmentation):
-            raise InvalidInput(
-                f"`augmentation` must be 'auto', None or a function, got augmentation={repr(self.augmentation)[:60]}",
-                hint="A function takes (rows, strength, seed) and returns rows of the same shape.",
-            )
-        if self.plan is not None and (self.budget is not None or self.epochs is not None):
-            raise InvalidInput("`plan` says how long to train, got a budget or epochs beside it", hint="Give only one.")
-        for name in ("budget", "plan", "select_on_validation"):
-            if getattr(self, name) and not self.adaptive:
-                raise InvalidInput(
-                    f"`{name}` needs adaptive training, got adaptive=False",
-                    hint="Leave adaptive out: it is on by default.",
-                )
+class Fit(FitWishes):
+    """One fit as the user wishes it."""
 
     def run(
         self, model: Any, keras_fit: Callable[..., Any], intake: Intake | TableIntake | None, data: dict[str, Any]
@@ -417,15 +355,6 @@ def _tell_of_cleaning(model: Any, report: CleaningReport) -> None:
     decision = Decision("clean", "rows to train on", report.to_json(), first, "; ".join(more) or "nothing was wrong")
     facts = model.training_facts
     model.remember(replace(facts, log=DecisionLog((decision, *facts.log))), model.sample_rows, model.answer_rule)
-
-
-def _check_epochs_of_validation(every: Any) -> None:
-    """Refuse a `validation_freq` that is neither a whole number from 1 nor several of them."""
-    epochs = [every] if isinstance(every, int | float | str) or every is None else list(every)
-    if not all(isinstance(epoch, int) and not isinstance(epoch, bool) and epoch >= 1 for epoch in epochs):
-        raise InvalidInput(
-            f"`validation_freq` must be a whole number of 1 or more, or several, got validation_freq={every!r}"
-        )
 
 
 def _guarded(keras_fit: Callable[..., Any], *directors: Director, **arguments: Any) -> Any:
