@@ -34,6 +34,11 @@ COMMANDS = {
     "model": ("lepton_ai.cli.model", "Register, list and show models."),
     "deploy": ("lepton_ai.cli.deploy", "Put a model behind an HTTP endpoint."),
     "endpoint": ("lepton_ai.cli.endpoint", "List, call and stop endpoints."),
+    "photon": ("lepton_ai.cli.photon", "Push, list and fetch photons."),
+    "storage": ("lepton_ai.cli.storage", "Keep files in volumes."),
+    "bucket": ("lepton_ai.cli.bucket", "Keep objects, and hand out addresses for them."),
+    "kv": ("lepton_ai.cli.kv", "Keep small values under keys."),
+    "queue": ("lepton_ai.cli.queue", "Pass messages on."),
 }
 
 

@@ -1,6 +1,5 @@
 """`lepton model`: register, list and show models, and move aliases."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from lepton_ai.cli.output import (
     progress,
     say,
     size_text,
+    time_text,
 )
 from lepton_ai.core.errors import InvalidInput
 
@@ -41,7 +41,7 @@ def list_models(ctx: click.Context, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    rows = [{**model, "aliases": _aliases(model["aliases"]), "made": _when(model["created_at"])} for model in found]
+    rows = [{**model, "aliases": _aliases(model["aliases"]), "made": time_text(model["created_at"])} for model in found]
     print_table(rows, ["name", "versions", "latest", "aliases", "made"])
 
 
@@ -72,7 +72,7 @@ def show(ctx: click.Context, model: str, as_json: bool) -> None:
             "gives": f"{given['name']} {given['shape']}",
             **{name.replace("_", " "): f"{value:.4f}" for name, value in details.metrics.items()},
             "size": size_text(details.size_bytes),
-            "made": f"{_when(details.created_at)} by {details.created_by}",
+            "made": f"{time_text(details.created_at)} by {details.created_by}",
             "message": details.message,
         }
     )
@@ -100,7 +100,7 @@ def versions(ctx: click.Context, name: str, as_json: bool) -> None:
             "aliases": " ".join(version.aliases),
             "metrics": ", ".join(f"{key} {value:.4f}" for key, value in version.metrics.items()),
             "size": size_text(version.size_bytes),
-            "made": _when(version.created_at),
+            "made": time_text(version.created_at),
             "message": version.message,
         }
         for version in found
@@ -137,7 +137,7 @@ def alias(ctx: click.Context, name: str, alias: str | None, version: int | None,
     if as_json:
         print_json(moves)
         return
-    rows = [{**move, "when": _when(move["at"]), "from": move["previous"], "to": move["version"]} for move in moves]
+    rows = [{**move, "when": time_text(move["at"]), "from": move["previous"], "to": move["version"]} for move in moves]
     print_table(rows, ["when", "alias", "from", "to", "actor", "reason"])
 
 
@@ -286,7 +286,3 @@ def _label(text: str) -> int | str:
 
 def _aliases(aliases: dict[str, int]) -> str:
     return " ".join(f"{alias}={version}" for alias, version in sorted(aliases.items()))
-
-
-def _when(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")

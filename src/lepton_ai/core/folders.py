@@ -38,6 +38,14 @@ class DataFolder:
         return self.root / "datasets"
 
     @property
+    def volumes(self) -> Path:
+        return self.root / "volumes"
+
+    @property
+    def objects(self) -> Path:
+        return self.root / "objects"
+
+    @property
     def logs(self) -> Path:
         return self.root / "logs"
 
@@ -52,6 +60,11 @@ class DataFolder:
     @property
     def models(self) -> Path:
         return self.run / "models"
+
+    @property
+    def incoming(self) -> Path:
+        """Uploads that nobody has looked at yet."""
+        return self.run / "incoming"
 
     @property
     def training(self) -> Path:
@@ -72,6 +85,10 @@ class DataFolder:
     @property
     def admin_token(self) -> Path:
         return self.root / "admin-token"
+
+    @property
+    def master_key(self) -> Path:
+        return self.root / "master-key"
 
     def create(self) -> None:
         """Make the folders that are missing, readable by their owner alone.
@@ -97,7 +114,7 @@ class DataFolder:
         """Remove what a server that was killed was about to put in place. Call as the folder's sole owner."""
         for folder in (self.root, self.run, self.gateway, *self.workers.iterdir()):
             remove_leftovers(folder)
-        for unfinished in (*self.models.glob(".*"), *self.training.glob("*/.data.*")):
+        for unfinished in (*self.models.glob(".*"), *self.training.glob("*/.data.*"), *self.run.glob("incoming")):
             shutil.rmtree(unfinished)
 
 

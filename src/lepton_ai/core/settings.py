@@ -81,6 +81,11 @@ class Settings:
         parse=lambda text: tuple(part for part in text.split(os.pathsep) if part),
         help="Folders with data sets, looked through before those of the data folder; separated as in PATH.",
     )
+    object_store_url: str = _setting(
+        "",
+        env="LEPTON_OBJECT_STORE_URL",
+        help="Where buckets lie: `s3://BUCKET/PREFIX`; empty for the data folder.",
+    )
     runs_at_once: int = _setting(
         1,
         env="LEPTON_RUNS_AT_ONCE",

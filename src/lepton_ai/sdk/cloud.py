@@ -12,13 +12,18 @@ from typing import TYPE_CHECKING, Any, Self
 
 from lepton_ai.core.errors import InvalidInput, Unauthenticated
 from lepton_ai.core.settings import load_settings
+from lepton_ai.sdk.buckets import Buckets
 from lepton_ai.sdk.connection import Connection
 from lepton_ai.sdk.credentials import Address, find_address
 from lepton_ai.sdk.datasets import Datasets
 from lepton_ai.sdk.endpoints import Endpoint, Endpoints
+from lepton_ai.sdk.kv import KeyValues
 from lepton_ai.sdk.local import start_server, stop_server
 from lepton_ai.sdk.models import Models, ModelVersion
+from lepton_ai.sdk.photons import Photons
+from lepton_ai.sdk.queues import Queues
 from lepton_ai.sdk.runs import Run, Runs
+from lepton_ai.sdk.volumes import Volumes
 from lepton_ai.server.schemas.workspace import ServerStatus, WorkspaceName
 
 if TYPE_CHECKING:
@@ -60,6 +65,11 @@ class Cloud:
         self.endpoints = Endpoints(self._connection, self._connect)
         self.runs = Runs(self._connection)
         self.datasets = Datasets(settings)
+        self.volumes = Volumes(self._connection)
+        self.buckets = Buckets(self._connection)
+        self.kv = KeyValues(self._connection)
+        self.queues = Queues(self._connection)
+        self.photons = Photons(self._connection)
 
     @classmethod
     @contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx2
 import orjson
@@ -97,13 +97,52 @@ class Connection:
         self._raise_for(response)
         return True
 
-    def upload(self, path: str, chunks: Callable[[], Iterator[bytes]]) -> Any:
+    def head(self, path: str) -> Mapping[str, str]:
+        """What is said of something before its bytes."""
+        return self._send(lambda: self._client.head(self.url + path)).headers
+
+    def upload(self, path: str, chunks: Callable[[], Iterator[bytes]], *, size_bytes: int | None = None) -> Any:
         """Send bytes in chunks.
 
         Args:
             chunks: Gives the chunks from the start, once for each try.
+            size_bytes: How many bytes these are, for servers that must know before.
         """
-        return self._send(lambda: self._client.put(self.url + path, content=chunks())).json()
+        headers = {} if size_bytes is None else {"content-length": str(size_bytes)}
+        response = self._send(lambda: self._client.put(self.url + path, content=chunks(), headers=headers))
+        return orjson.loads(response.content) if response.content else None
+
+    def send_file(self, path: str, field: str, name: str, chunks: Callable[[], Iterator[bytes]]) -> Any:
+        """Send a file as one field of a form, once, however often the request has to be sent.
+
+        Args:
+            field: The field's name.
+            name: The file's name, which the form must have and nobody reads.
+            chunks: Gives its bytes from the start, once for each try.
+        """
+        boundary, key = secrets.token_hex(16), secrets.token_hex(16)
+        shown = quote(name)
+        head = f'--{boundary}\r\nContent-Disposition: form-data; name="{field}"; filename="{shown}"\r\n\r\n'.encode()
+        headers = {"content-type": f"multipart/form-data; boundary={boundary}", "idempotency-key": key}
+
+        def form() -> Iterator[bytes]:
+            yield head
+            yield from chunks()
+            yield f"\r\n--{boundary}--\r\n".encode()
+
+        response = self._send(lambda: self._client.post(self.url + path, content=form(), headers=headers))
+        return orjson.loads(response.content)
+
+    def fetch(self, path: str) -> bytes:
+        """Read some bytes."""
+        return self._send(lambda: self._client.get(self.url + path)).content
+
+    def location(self, method: str, path: str) -> str:
+        """Where the server sends this request on to."""
+        response = self._send(lambda: self._client.request(method, self.url + path))
+        if "location" not in response.headers:
+            raise not_lepton(self.url)
+        return str(response.headers["location"])
 
     @contextmanager
     def stream(self, path: str, **query: Any) -> Iterator[Iterator[bytes]]:
@@ -111,7 +150,7 @@ class Connection:
         given = {key: value for key, value in query.items() if value is not None}
         with (
             _translated(self.url),
-            self._client.stream("GET", self.url + path, params=given, follow_redirects=True) as response,
+            self._client.stream("GET", self.url + path, params=given or None, follow_redirects=True) as response,
         ):
             if response.status_code >= 400:
                 response.read()

@@ -17,6 +17,7 @@ from lepton_ai.core.files import write_atomically
 from lepton_ai.core.folders import DataFolder, remove_socket_folder, socket_folder
 from lepton_ai.core.ids import id_source
 from lepton_ai.core.log import log
+from lepton_ai.core.master_key import master_key
 from lepton_ai.core.migrate import migrate
 from lepton_ai.core.reconcile import ReconcileLoop
 from lepton_ai.core.settings import Settings
@@ -25,7 +26,13 @@ from lepton_ai.infrastructure.network.gateway import choose_driver
 from lepton_ai.infrastructure.network.keeper import KIND, GatewayKeeper
 from lepton_ai.infrastructure.network.routes import EndpointRoute, RouteTable, Upstream
 from lepton_ai.infrastructure.storage.datasets import Catalogue, open_catalogue
+from lepton_ai.infrastructure.storage.kv.service import KeyValues
+from lepton_ai.infrastructure.storage.objects.port import ObjectStore
+from lepton_ai.infrastructure.storage.objects.service import Buckets
+from lepton_ai.infrastructure.storage.objects.signing import Links
 from lepton_ai.infrastructure.storage.port import ArtifactStore
+from lepton_ai.infrastructure.storage.queues.service import Queues
+from lepton_ai.infrastructure.storage.volumes.service import Volumes
 from lepton_ai.platform.model_management.endpoints import store as endpoint_store
 from lepton_ai.platform.model_management.endpoints.lifecycle import ReplicaStatus
 from lepton_ai.platform.model_management.endpoints.probe import answers
@@ -37,6 +44,7 @@ from lepton_ai.platform.model_management.runs import store as run_store
 from lepton_ai.platform.model_management.runs.reconciler import RunReconciler
 from lepton_ai.platform.model_management.runs.records import Run, RunChange
 from lepton_ai.platform.model_management.runs.service import Runs
+from lepton_ai.platform.photons.service import Photons
 
 DEFAULT_WORKSPACE = "default"
 ADMIN = "admin"
@@ -60,6 +68,11 @@ class ControlPlane:
     runs: Runs
     artifacts: ArtifactStore
     datasets: Catalogue
+    volumes: Volumes
+    buckets: Buckets
+    kv: KeyValues
+    queues: Queues
+    photons: Photons
     executor: Executor
     gateway: GatewayKeeper
     loop: ReconcileLoop[EndpointState, Any, EndpointChange]
@@ -92,6 +105,12 @@ class ControlPlane:
         artifacts: ArtifactStore = import_module("lepton_ai.infrastructure.storage.drivers.local").open_driver(
             folders.artifacts
         )
+        object_driver = "s3" if settings.object_store_url else "local"
+        objects: ObjectStore = import_module(
+            f"lepton_ai.infrastructure.storage.objects.drivers.{object_driver}"
+        ).open_driver(folders.objects, settings.object_store_url, database, clock, new_id)
+        volumes = Volumes(folders.volumes, database, journal)
+        volumes.remove_incoming()
         access = Access(database, clock, new_id, journal)
         driver, why = choose_driver(settings.gateway, folders.gateway, sockets)
         control_socket = str(sockets / "control.sock")
@@ -150,6 +169,11 @@ class ControlPlane:
             runs=Runs(database, clock, new_id, journal, hint_runs),
             artifacts=artifacts,
             datasets=open_catalogue(settings),
+            volumes=volumes,
+            buckets=Buckets(objects, Links(master_key(folders.master_key), clock)),
+            kv=KeyValues(database, clock, new_id, journal),
+            queues=Queues(database, clock, new_id, journal),
+            photons=Photons(database, artifacts, folders.incoming, clock, new_id, journal),
             executor=executor,
             gateway=gateway,
             loop=loop,

@@ -19,9 +19,15 @@ App = Callable[[Scope, Any, Any], Awaitable[None]]
 OPEN_PATHS = frozenset({"/", "/healthz", "/readyz", "/openapi.json"})
 """What needs no token. It tells nothing but that a server is here, whether it is well, and how to talk to it."""
 
+SIGNED_PREFIX = "/objects/"
+"""Where addresses carry a signature instead of a token; the routes there check it."""
+
 MAX_JSON_BYTES = 4 << 20
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-_ARTIFACT = re.compile(r"/api/v2/workspaces/[^/]+/artifacts/[^/]+")
+_STREAMED = re.compile(
+    r"/api/v2/workspaces/[^/]+/(artifacts/[^/]+|storage/.+|object_storage/.+|photons/[^/]+)|/objects/.+", re.DOTALL
+)
+"""Where bodies may be of any size: they go to disk as they come."""
 
 
 class Guard:
@@ -58,10 +64,10 @@ class Guard:
             if scope["type"] != "http":
                 raise PermissionDenied("only HTTP is spoken here")
             self._check_host(headers)
-            if path not in OPEN_PATHS:
+            if path not in OPEN_PATHS and not path.startswith(SIGNED_PREFIX):
                 authorization = headers.get(b"authorization", b"").decode("latin-1")
                 scope["state"]["principal"] = self._access.authenticate(authorization)
-            limit = None if _ARTIFACT.fullmatch(path) else MAX_JSON_BYTES
+            limit = None if _STREAMED.fullmatch(path) else MAX_JSON_BYTES
             if limit is not None:
                 receive = await _limited(receive, headers, limit)
         except LeptonError as error:
@@ -114,7 +120,9 @@ async def answer_error(error: LeptonError, scope: Scope, send: Any) -> None:
 def error_body(error: LeptonError, path: str) -> dict[str, Any]:
     """An error as a body: `{code, message, …}` on the protocol's routes, a problem document on ours."""
     problem = error.as_problem()
-    if not re.match(r"/api/v2/workspaces/[^/]+/(workspace|deployments)(/|$)", path):
+    if not re.match(
+        r"/api/v2/workspaces/[^/]+/(workspace|deployments|storage|kv|queue|object_storage|photons)(/|$)", path
+    ):
         return problem
     kept = ("code", "hint", "errors", "request_id")
     return {"message": error.message} | {key: value for key, value in problem.items() if key in kept}
