@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
+from lepton_ai.infrastructure.storage.objects.records import check_key
 from lepton_ai.sdk.connection import Connection, parsed
 from lepton_ai.sdk.transfer import chunks_of, require_file, save
 from lepton_ai.server.schemas.bucket import ObjectItem, ObjectsItem
@@ -83,7 +84,7 @@ class Bucket:
         return Connection(self._connection.location(method, self._address(key)), "")
 
     def _address(self, key: str) -> str:
-        return f"/object_storage/{self.name}/{quote(key)}"
+        return f"/object_storage/{self.name}/{quote(check_key(key))}"
 
 
 class Buckets:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from urllib.parse import quote
 
+from lepton_ai.infrastructure.storage.kv.records import check_key
 from lepton_ai.sdk.connection import Connection, parsed
 from lepton_ai.server.schemas.kv import KeysItem, NamespaceItem
 
@@ -58,7 +59,7 @@ class Namespace:
             cursor = page.cursor
 
     def _address(self, key: str) -> str:
-        return f"/kv/namespaces/{quote(self.name, safe='')}/values/{quote(key)}"
+        return f"/kv/namespaces/{quote(self.name, safe='')}/values/{quote(check_key(key))}"
 
 
 class KeyValues:

@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
 from lepton_ai.core.errors import InvalidInput
+from lepton_ai.infrastructure.storage.volumes.paths import parse_path
 from lepton_ai.sdk.connection import Connection, parsed
 from lepton_ai.sdk.transfer import chunks_of, require_file, save
 from lepton_ai.server.schemas.storage import EntryItem, UploadedItem, VolumeItem
@@ -128,8 +129,10 @@ class Volume:
             raise InvalidInput(f"{path!r} is a folder", hint=f"See what it holds: lepton storage ls {path}")
 
     def _address(self, path: str, *, folder: bool = False) -> str:
-        slash = "/" if folder else ""
-        return f"/storage/{quote(self.name, safe='')}/{quote(path.strip('/'))}{slash}"
+        # Checked here as well: an address with `..` in it would be another one before it is sent.
+        plain = "/".join(parse_path(path))
+        slash = "/" if folder and plain else ""
+        return f"/storage/{quote(self.name, safe='')}/{quote(plain)}{slash}"
 
 
 class Volumes:

@@ -6,13 +6,13 @@ from sqlalchemy import Connection
 
 from lepton_ai.core.clock import Clock
 from lepton_ai.core.database import Database
-from lepton_ai.core.errors import AlreadyExists, InvalidInput, NotFound, TooLarge
+from lepton_ai.core.errors import AlreadyExists, NotFound, TooLarge
 from lepton_ai.core.events import Journal, record
 from lepton_ai.core.idempotency import Once
 from lepton_ai.core.ids import NewId
 from lepton_ai.core.names import check_name
 from lepton_ai.infrastructure.storage.kv import store
-from lepton_ai.infrastructure.storage.kv.records import LARGEST_VALUE_BYTES, LONGEST_KEY_BYTES, KeyPage, Namespace
+from lepton_ai.infrastructure.storage.kv.records import LARGEST_VALUE_BYTES, KeyPage, Namespace, check_key
 
 
 class KeyValues:
@@ -87,7 +87,7 @@ class KeyValues:
         Raises:
             InvalidInput, TooLarge: The key or the value breaks its rule.
         """
-        _check_key(key)
+        check_key(key)
         if len(value) > LARGEST_VALUE_BYTES:
             raise TooLarge(
                 f"a value may have at most {LARGEST_VALUE_BYTES} bytes, got {len(value)}",
@@ -147,11 +147,3 @@ def _require(connection: Connection, workspace_id: str, name: str) -> Namespace:
             hint="`lepton kv list` shows them.",
         )
     return found
-
-
-def _check_key(key: str) -> None:
-    size = len(key.encode(errors="replace"))
-    if not 0 < size <= LONGEST_KEY_BYTES or not key.isprintable() or not key.strip():
-        raise InvalidInput(
-            f"`key` must be 1 to {LONGEST_KEY_BYTES} bytes of printable characters and not blank, got {key[:80]!r}"
-        )
