@@ -77,6 +77,31 @@ def test_what_is_no_digest_is_refused(artifacts: ArtifactStore, digest: str) -> 
         artifacts.size(digest)
 
 
+def test_every_blob_is_listed_with_size_and_age(artifacts: ArtifactStore) -> None:
+    small = put(artifacts, b"{}")
+    put(artifacts)
+    listed = {digest: (size, age_s) for digest, size, age_s in artifacts.list()}
+    assert {digest: size for digest, (size, _) in listed.items()} == {DIGEST: len(DATA), small: 2}
+    assert all(-1 < age_s < 60 for _, age_s in listed.values())
+
+
+def test_removed_blob_is_gone_and_can_be_stored_again(artifacts: ArtifactStore) -> None:
+    put(artifacts)
+    assert artifacts.size(DIGEST) == len(DATA)
+    assert artifacts.remove(DIGEST, unless_asked_within_s=0)
+    assert artifacts.size(DIGEST) is None
+    assert list(artifacts.list()) == []
+    put(artifacts)
+    assert b"".join(artifacts.read(DIGEST)) == DATA
+
+
+def test_blob_that_somebody_just_asked_for_is_not_removed(artifacts: ArtifactStore) -> None:
+    put(artifacts)
+    artifacts.size(DIGEST)
+    assert not artifacts.remove(DIGEST, unless_asked_within_s=60)
+    assert artifacts.size(DIGEST) == len(DATA)
+
+
 def test_files_are_laid_out_whole_and_checked(artifacts: ArtifactStore, tmp_path: Path) -> None:
     put(artifacts)
     small = put(artifacts, b"{}")

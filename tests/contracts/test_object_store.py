@@ -158,3 +158,15 @@ def test_key_of_every_kind_is_kept_as_it_is(objects: ObjectStore, key: str) -> N
 def test_key_that_some_store_would_bend_is_refused(key: str) -> None:
     with pytest.raises(InvalidInput, match="key"):
         check_key(key)
+
+
+def test_nothing_that_is_kept_or_on_its_way_counts_as_left_over(objects: ObjectStore) -> None:
+    put(objects, "kept")
+    writer = objects.writer(PRIVATE, "on-its-way")
+    writer.write(b"x" * 1000)
+    assert list(objects.orphans()) == []
+    writer.commit()
+    writer.abort()
+    objects.remove(PRIVATE, "kept")
+    put(objects, "on-its-way", b"replaced")
+    assert list(objects.orphans()) == []

@@ -39,6 +39,7 @@ COMMANDS = {
     "bucket": ("lepton_ai.cli.bucket", "Keep objects, and hand out addresses for them."),
     "kv": ("lepton_ai.cli.kv", "Keep small values under keys."),
     "queue": ("lepton_ai.cli.queue", "Pass messages on."),
+    "gc": ("lepton_ai.cli.gc", "Remove files that nobody needs any more."),
 }
 
 

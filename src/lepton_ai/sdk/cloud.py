@@ -17,6 +17,7 @@ from lepton_ai.sdk.connection import Connection
 from lepton_ai.sdk.credentials import Address, find_address
 from lepton_ai.sdk.datasets import Datasets
 from lepton_ai.sdk.endpoints import Endpoint, Endpoints
+from lepton_ai.sdk.gc import Leftovers
 from lepton_ai.sdk.kv import KeyValues
 from lepton_ai.sdk.local import start_server, stop_server
 from lepton_ai.sdk.models import Models, ModelVersion
@@ -70,6 +71,7 @@ class Cloud:
         self.kv = KeyValues(self._connection)
         self.queues = Queues(self._connection)
         self.photons = Photons(self._connection)
+        self.leftovers = Leftovers(self._connection)
 
     @classmethod
     @contextmanager

@@ -19,6 +19,7 @@ from lepton_ai.server.routes import (
     bucket,
     datasets,
     endpoints,
+    gc,
     kv,
     metrics,
     models,
@@ -49,6 +50,7 @@ def create_app(plane: ControlPlane) -> App:
         kv,
         queue,
         photon,
+        gc,
         metrics,
     ):
         # Their routes and not the routers: a router in a router is matched twice, 0.2 ms a request in all.

@@ -33,17 +33,22 @@ from lepton_ai.infrastructure.storage.objects.signing import Links
 from lepton_ai.infrastructure.storage.port import ArtifactStore
 from lepton_ai.infrastructure.storage.queues.service import Queues
 from lepton_ai.infrastructure.storage.volumes.service import Volumes
+from lepton_ai.platform.gc.collectors import ArtifactCollector, Collector, FileCollector, ObjectCollector
+from lepton_ai.platform.gc.records import LeftoverKind
+from lepton_ai.platform.gc.service import Leftovers
 from lepton_ai.platform.model_management.endpoints import store as endpoint_store
 from lepton_ai.platform.model_management.endpoints.lifecycle import ReplicaStatus
 from lepton_ai.platform.model_management.endpoints.probe import answers
 from lepton_ai.platform.model_management.endpoints.reconciler import EndpointReconciler
 from lepton_ai.platform.model_management.endpoints.records import EndpointChange, EndpointState
 from lepton_ai.platform.model_management.endpoints.service import Endpoints
+from lepton_ai.platform.model_management.registry import store as registry_store
 from lepton_ai.platform.model_management.registry.service import Registry
 from lepton_ai.platform.model_management.runs import store as run_store
 from lepton_ai.platform.model_management.runs.reconciler import RunReconciler
 from lepton_ai.platform.model_management.runs.records import Run, RunChange
 from lepton_ai.platform.model_management.runs.service import Runs
+from lepton_ai.platform.photons import store as photon_store
 from lepton_ai.platform.photons.service import Photons
 
 DEFAULT_WORKSPACE = "default"
@@ -73,6 +78,7 @@ class ControlPlane:
     kv: KeyValues
     queues: Queues
     photons: Photons
+    leftovers: Leftovers
     executor: Executor
     gateway: GatewayKeeper
     loop: ReconcileLoop[EndpointState, Any, EndpointChange]
@@ -174,6 +180,7 @@ class ControlPlane:
             kv=KeyValues(database, clock, new_id, journal),
             queues=Queues(database, clock, new_id, journal),
             photons=Photons(database, artifacts, folders.incoming, clock, new_id, journal),
+            leftovers=Leftovers(collectors(folders, database, artifacts, objects, executor, clock), database, journal),
             executor=executor,
             gateway=gateway,
             loop=loop,
@@ -261,6 +268,43 @@ def route_table(settings: Settings, control_socket: str, database: Database, acc
 
     return RouteTable(
         settings.host, settings.port, settings.endpoints_port, f"unix:{control_socket}", database.read(work)
+    )
+
+
+def collectors(
+    folders: DataFolder,
+    database: Database,
+    artifacts: ArtifactStore,
+    objects: ObjectStore,
+    executor: Executor,
+    clock: Clock,
+) -> tuple[Collector, ...]:
+    """Where things are left over. Whatever keeps files there must say here which ones it needs."""
+    named = (registry_store.digests, run_store.digests, photon_store.digests)
+
+    def replicas() -> set[str]:
+        return database.read(endpoint_store.replica_ids) | set(executor.adopt())
+
+    def runs() -> set[str]:
+        return database.read(run_store.run_ids)
+
+    def versions() -> set[str]:
+        return database.read(registry_store.version_ids)
+
+    def before_dot(name: str) -> str:
+        return name.partition(".")[0]
+
+    def gateways() -> set[str]:
+        return set(executor.adopt())
+
+    return (
+        ArtifactCollector(artifacts, database, named),
+        ObjectCollector(objects),
+        FileCollector(LeftoverKind.LOG, folders.logs, "rep-*.log", before_dot, replicas, clock),
+        FileCollector(LeftoverKind.LOG, folders.logs, "run-*.log", before_dot, runs, clock),
+        FileCollector(LeftoverKind.LOG, folders.logs, "gw-*.log", before_dot, gateways, clock),
+        FileCollector(LeftoverKind.RUN_FOLDER, folders.training, "run-*", before_dot, runs, clock),
+        FileCollector(LeftoverKind.MODEL_FOLDER, folders.models, "mdl-*", before_dot, versions, clock),
     )
 
 

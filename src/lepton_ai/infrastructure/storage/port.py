@@ -45,6 +45,20 @@ class ArtifactStore(Protocol):
         """
         ...
 
+    def list(self) -> Iterator[tuple[str, int, float]]:
+        """Every blob: its digest, its size in bytes, and how many seconds ago it was stored."""
+        ...
+
+    def remove(self, digest: str, *, unless_asked_within_s: float) -> bool:
+        """Remove a blob for good, unless somebody asked for its size, or stored it, within that time.
+
+        Whoever is about to name a blob in a record asks for its size first: so none is removed that is being named.
+
+        Returns:
+            Whether it is gone.
+        """
+        ...
+
     def materialise(self, files: dict[str, str], folder: Path) -> None:
         """Make a folder of named files out of blobs, each checked against its digest; whole or not at all.
 

@@ -6,7 +6,10 @@ import os
 import re
 import secrets
 import shutil
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from lepton_ai.core.errors import InternalError, InvalidInput, NotFound, StorageFull
@@ -27,22 +30,46 @@ class LocalArtifactStore:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._sizes: dict[str, int] = {}
+        self._asked_at_s: dict[str, float] = {}
+        self._lock = threading.Lock()
         self._incoming = folder / "incoming"
         self._incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
         for left_over in self._incoming.iterdir():  # of a server that was killed while blobs came in
             left_over.unlink(missing_ok=True)
 
     def writer(self, digest: str) -> "LocalArtifactWriter":
+        self.size(digest)  # whoever stores it again needs it
         return LocalArtifactWriter(self._path(digest), digest, self._incoming / secrets.token_hex(12))
 
     def size(self, digest: str) -> int | None:
-        # A blob never changes, so its size is asked of the system once.
-        if digest not in self._sizes:
-            try:
-                self._sizes[digest] = self._path(digest).stat().st_size
-            except FileNotFoundError:
-                return None
-        return self._sizes[digest]
+        with self._lock:
+            # A blob never changes, so its size is asked of the system once.
+            if digest not in self._sizes:
+                try:
+                    self._sizes[digest] = self._path(digest).stat().st_size
+                except FileNotFoundError:
+                    return None
+            self._asked_at_s[digest] = time.monotonic()
+            return self._sizes[digest]
+
+    def list(self) -> Iterator[tuple[str, int, float]]:
+        now_s = time.time()
+        for path in self._folder.glob("[0-9a-f][0-9a-f]/*"):
+            with suppress(FileNotFoundError):
+                facts = path.stat()
+                yield path.name, facts.st_size, now_s - facts.st_mtime
+
+    def remove(self, digest: str, *, unless_asked_within_s: float) -> bool:
+        path = self._path(digest)
+        with self._lock:
+            asked_at_s = self._asked_at_s.get(digest)
+            if asked_at_s is not None and time.monotonic() - asked_at_s < unless_asked_within_s:
+                return False
+            path.unlink(missing_ok=True)
+            self._sizes.pop(digest, None)
+            self._asked_at_s.pop(digest, None)
+        sync_folder(path.parent)
+        return True
 
     def read(self, digest: str) -> Iterator[bytes]:
         path = self._path(digest)

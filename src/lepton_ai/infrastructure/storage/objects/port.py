@@ -1,6 +1,6 @@
 """The port of an object store: bytes under keys, in buckets."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from lepton_ai.infrastructure.storage.objects.records import Bucket, ObjectPage, StoredObject
@@ -47,6 +47,14 @@ class ObjectStore(Protocol):
 
     def remove(self, bucket: Bucket, key: str) -> None:
         """Remove an object, if it is there."""
+        ...
+
+    def orphans(self) -> Sequence[tuple[str, int, float]]:
+        """What a crash left behind: its name, its size in bytes, and how many seconds ago it was written."""
+        ...
+
+    def remove_orphan(self, name: str) -> bool:
+        """Remove one of these; returns whether it is gone."""
         ...
 
     def link(self, method: str, bucket: Bucket, key: str, life_s: int) -> str | None:

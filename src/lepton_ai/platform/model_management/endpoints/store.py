@@ -123,6 +123,11 @@ def live_replicas(connection: Connection) -> Sequence[Replica]:
     return [_replica(row) for row in connection.execute(query).mappings()]
 
 
+def replica_ids(connection: Connection) -> set[str]:
+    """Every replica that is on record, those that are over included."""
+    return set(connection.execute(select(replicas_table.c.id)).scalars())
+
+
 def has_due(connection: Connection, now_ms: int) -> bool:
     """Whether `claim` would find something; a read, so that an idle server writes nothing."""
     return leases.has_due(connection, endpoints_table, now_ms)

@@ -169,6 +169,17 @@ def list_models(connection: Connection, workspace_id: str) -> Sequence[ModelSumm
     ]
 
 
+def digests(connection: Connection) -> set[str]:
+    """The files that versions need, of all workspaces."""
+    rows = connection.execute(select(versions_table.c.files)).scalars()
+    return {digest for files in rows for digest, _ in files.values()}
+
+
+def version_ids(connection: Connection) -> set[str]:
+    """Every version of all workspaces."""
+    return set(connection.execute(select(versions_table.c.id)).scalars())
+
+
 def bytes_of(connection: Connection, workspace_id: str) -> int:
     """The size of all files of a workspace, each counted once."""
     rows = connection.execute(select(versions_table.c.files).filter_by(workspace_id=workspace_id)).scalars()

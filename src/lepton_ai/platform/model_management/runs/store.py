@@ -89,6 +89,17 @@ def list_runs(connection: Connection, workspace_id: str | None = None) -> Sequen
     return [_run(row) for row in connection.execute(query).mappings()]
 
 
+def digests(connection: Connection) -> set[str]:
+    """The files that runs need, of all workspaces."""
+    rows = connection.execute(select(runs_table.c.spec)).scalars()
+    return {file["digest"] for spec in rows for file in spec["files"].values()}
+
+
+def run_ids(connection: Connection) -> set[str]:
+    """Every run of all workspaces."""
+    return set(connection.execute(select(runs_table.c.id)).scalars())
+
+
 def active_runs(connection: Connection) -> Sequence[Run]:
     """Every run that has a process, or is about to lose it, of all workspaces."""
     with_process = [*_ACTIVE, RunStatus.DELETING.value]

@@ -6,7 +6,7 @@ a row is nobody's: `lepton gc` removes it.
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
@@ -40,6 +40,7 @@ class LocalObjectStore:
         self._database = database
         self._clock = clock
         self._new_id = new_id
+        self.being_written: set[str] = set()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def writer(self, bucket: Bucket, key: str) -> "LocalObjectWriter":
@@ -66,6 +67,23 @@ class LocalObjectStore:
         blob = self._database.write(lambda connection: store.remove_object(connection, bucket, key))
         if blob is not None:
             self.path(blob).unlink(missing_ok=True)
+
+    def orphans(self) -> Sequence[tuple[str, int, float]]:
+        listed = [path for path in self._folder.glob("??/*") if path.is_file()]
+        # In this order: what is no longer being written when we look has its row when we read the rows.
+        being_written = set(self.being_written)
+        needed = self._database.read(store.blobs)
+        found = []
+        for path in listed:
+            if path.name not in being_written and path.name not in needed:
+                with suppress(FileNotFoundError):
+                    facts = path.stat()
+                    found.append((path.name, facts.st_size, self.now_ms() / 1000 - facts.st_mtime))
+        return found
+
+    def remove_orphan(self, name: str) -> bool:
+        self.path(name).unlink(missing_ok=True)
+        return True
 
     def link(self, method: str, bucket: Bucket, key: str, life_s: int) -> str | None:  # noqa: ARG002
         return None
@@ -95,6 +113,7 @@ class LocalObjectWriter:
         self._blob = blob
         self._path = owner.path(blob)
         self._path.parent.mkdir(mode=0o700, exist_ok=True)
+        owner.being_written.add(blob)
         self._file = open(self._path, "xb")  # noqa: SIM115 - closed by commit or abort
         self._kept = False
 
@@ -125,6 +144,7 @@ class LocalObjectWriter:
             self._file.close()
         if not self._kept:
             self._path.unlink(missing_ok=True)
+        self._owner.being_written.discard(self._blob)
 
 
 def open_driver(folder: Path, url: str, database: Database, clock: Clock, new_id: NewId) -> LocalObjectStore:  # noqa: ARG001

@@ -1,6 +1,6 @@
 """Object store driver `s3`: objects in a bucket of S3, or of anything that obstore reaches by an address."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -76,6 +76,12 @@ class S3ObjectStore:
             return
         except self._obstore.exceptions.BaseError as error:
             raise _unavailable(error) from error
+
+    def orphans(self) -> Sequence[tuple[str, int, float]]:
+        return ()  # parts that were never put together are removed by a rule of the store itself
+
+    def remove_orphan(self, name: str) -> bool:  # noqa: ARG002
+        return False
 
     def link(self, method: str, bucket: Bucket, key: str, life_s: int) -> str | None:
         if not self._makes_links:
