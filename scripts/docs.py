@@ -65,6 +65,17 @@ PUBLIC_CLASSES = (
     ("Curves", ("sdk/curves.py",)),
     ("Point", ("sdk/curves.py",)),
     ("Datasets", ("sdk/datasets.py",)),
+    ("Volumes", ("sdk/volumes.py",)),
+    ("Volume", ("sdk/volumes.py",)),
+    ("Buckets", ("sdk/buckets.py",)),
+    ("Bucket", ("sdk/buckets.py",)),
+    ("KeyValues", ("sdk/kv.py",)),
+    ("Namespace", ("sdk/kv.py",)),
+    ("Queues", ("sdk/queues.py",)),
+    ("Queue", ("sdk/queues.py",)),
+    ("Message", ("sdk/queues.py",)),
+    ("Photons", ("sdk/photons.py",)),
+    ("Leftovers", ("sdk/gc.py",)),
     ("LeptonError", ("core/errors.py",)),
 )
 """What a user meets in Python, each with the files that make it: `Model` is in four parts."""

@@ -29,7 +29,7 @@ class Bucket:
         token: str | None = None
         while token != "":
             answer = self._connection.get(
-                f"/object_storage/{self.name}", prefix=prefix or None, continuation_token=token, limit=_PAGE
+                f"/object_storage/{self.name}/", prefix=prefix or None, continuation_token=token, limit=_PAGE
             )
             page = parsed(ObjectsItem, answer, self._connection.url)
             yield from page.items

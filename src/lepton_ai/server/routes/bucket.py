@@ -24,8 +24,7 @@ Expires = Annotated[int | None, Query(ge=0, lt=2**40)]
 Signature = Annotated[str | None, Query(max_length=64)]
 
 
-@router.get(_BUCKET)
-@router.get(f"{_BUCKET}/", include_in_schema=False)
+@router.get(f"{_BUCKET}/")
 def list_objects(
     bucket: str,
     plane: Plane,
@@ -34,7 +33,7 @@ def list_objects(
     continuation_token: Annotated[str, Query(max_length=1024)] = "",
     limit: Annotated[int, Query(ge=1, le=_MOST_LISTED)] = _MOST_LISTED,
 ) -> ObjectsItem:
-    """Objects of a bucket by key."""
+    """Objects of a bucket by key. `nextContinuationToken` goes on where a list was cut; it is empty at the end."""
     page = plane.buckets.list(caller.workspace_id, bucket, prefix, continuation_token, limit)
     items = [
         ObjectItem(key=stored.key, size=stored.size_bytes, last_modified=stored.changed_at_ms)
