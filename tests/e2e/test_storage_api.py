@@ -385,3 +385,30 @@ def test_gc_shows_first_and_removes_what_is_asked_for(tmp_path: Path) -> None:
         assert lab.ok("gc", "--older-than", "0s") == "0 to remove, 0 B\n"
         lab.ok("model", "export", "numbers", str(tmp_path / "still-there"))
         assert lab.shell("gc", "--older-than", "soon").returncode == 2
+
+
+def test_endpoint_of_a_photon_is_kept_and_says_that_a_later_version_runs_it(lab: CloudLab) -> None:
+    photon_id = form(lab, "/photons/private", "file", archive()).json["id"]
+    spec = {
+        "photon_namespace": "private",
+        "photon_id": photon_id,
+        "resource_requirement": {"resource_shape": "cpu.small", "min_replicas": 1, "shared_memory_size": 64},
+        "auto_scaler": {"scale_down": {"no_traffic_timeout": 3600}},
+        "api_tokens": [],
+    }
+    made = lab.api("POST", "/deployments", {"metadata": {"id": "counter", "name": "counter"}, "spec": spec})
+    assert made.status == 201, made.body
+    wait_until(lambda: lab.endpoint_status("counter")["reason"] == "photon_not_run")
+    shown = lab.api("GET", "/deployments/counter").json
+    assert shown["status"]["state"] == "Not Ready"
+    assert "a later one runs them" in shown["status"]["message"]
+    assert shown["spec"]["photon_id"] == photon_id
+    assert shown["spec"]["asked"]["auto_scaler"] == spec["auto_scaler"]
+    assert shown["spec"]["asked"]["shared_memory_size"] == 64
+    assert f"photon {photon_id}" in lab.ok("endpoint", "list")
+    absent = {"metadata": {"name": "absent"}, "spec": spec | {"photon_id": "absent"}}
+    assert assert_error(lab.api("POST", "/deployments", absent), 404, "/deployments")["code"] == "not_found"
+    neither = {"metadata": {"name": "neither"}, "spec": {}}
+    assert "photon_id" in assert_error(lab.api("POST", "/deployments", neither), 422, "/deployments")["message"]
+    lab.ok("endpoint", "remove", "counter")
+    assert lab.api("DELETE", f"/photons/private/{photon_id}").status == 200

@@ -40,7 +40,7 @@ def list_endpoints(ctx: click.Context, as_json: bool) -> None:
             "state": endpoint.state,
             "ready": f"{endpoint.details.status.ready_replicas}"
             f"/{endpoint.details.spec.resource_requirement.min_replicas}",
-            "model": f"{endpoint.details.spec.model.name}:{endpoint.details.spec.model.version}",
+            "model": endpoint.details.spec.serves,
             "url": endpoint.url,
         }
         for endpoint in found
@@ -72,7 +72,7 @@ def show(ctx: click.Context, name: str, as_json: bool) -> None:
             "name": name,
             "state": details.status.state,
             "why": details.status.message,
-            "model": f"{details.spec.model.name}:{details.spec.model.version}",
+            "model": details.spec.serves,
             "replicas": f"{details.status.ready_replicas} of {details.spec.resource_requirement.min_replicas} ready",
             "address": endpoint.url,
         }

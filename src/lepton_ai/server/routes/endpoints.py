@@ -11,7 +11,7 @@ from lepton_ai.core.errors import InvalidInput, NotFound, NotSupported
 from lepton_ai.core.events import Event
 from lepton_ai.core.idempotency import Once
 from lepton_ai.core.settings import Settings
-from lepton_ai.platform.model_management.endpoints.records import Replica
+from lepton_ai.platform.model_management.endpoints.records import PhotonWish, Replica
 from lepton_ai.platform.model_management.endpoints.service import EndpointDetails, EndpointUpdate
 from lepton_ai.platform.model_management.registry.records import CHAMPION, ModelReference
 from lepton_ai.server.dependencies import WORKSPACE, Caller, IdempotencyKey, Plane
@@ -52,11 +52,12 @@ async def create_endpoint(
     if name is None:
         raise InvalidInput("`metadata.name` is needed")
     wanted = body.spec.resource_requirement
-    _check_most(wanted.max_replicas, wanted.min_replicas)
+    if body.spec.photon_id is None:
+        _check_most(wanted.max_replicas, wanted.min_replicas)
     made = await plane.endpoints.create(
         caller.workspace_id,
         name,
-        _reference(body.spec.model),
+        _served(body.spec),
         caller.name,
         min_replicas=wanted.min_replicas,
         resource_shape=wanted.resource_shape,
@@ -169,6 +170,14 @@ def termination(name: str, plane: Plane, caller: Caller) -> dict[str, list[Termi
     }
 
 
+def _served(spec: DeploymentSpec) -> ModelReference | PhotonWish:
+    if (spec.model is None) == (spec.photon_id is None):
+        raise InvalidInput("`spec` must name a `model` or a `photon_id`, one of the two")
+    if spec.model is not None:
+        return _reference(spec.model)
+    return PhotonWish(str(spec.photon_id), spec.photon_namespace, spec.asked)
+
+
 def _reference(field: ModelField) -> ModelReference:
     if field.version is not None and field.alias is not None:
         raise InvalidInput("`spec.model` takes a version or an alias, not both")
@@ -215,7 +224,10 @@ def _deployment(details: EndpointDetails, settings: Settings) -> Deployment:
             generation=endpoint.generation,
         ),
         spec=DeploymentSpec(
-            model=ModelField(name=spec.model_name, version=spec.model_version),
+            model=None if spec.photon else ModelField(name=spec.model_name, version=spec.model_version),
+            photon_id=spec.photon.id if spec.photon else None,
+            photon_namespace="public" if spec.photon and spec.photon.namespace == "public" else "private",
+            asked=dict(spec.photon.asked) if spec.photon else {},
             resource_requirement=ResourceRequirement(
                 resource_shape=spec.resource_shape, min_replicas=spec.min_replicas, max_replicas=spec.min_replicas
             ),

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 from lepton_ai import __version__
 from lepton_ai.platform.model_management.endpoints.lifecycle import ReplicaStatus
 from lepton_ai.platform.model_management.runs.lifecycle import ACTIVE
+from lepton_ai.platform.photons.records import PhotonNamespace
 from lepton_ai.server.dependencies import WORKSPACE, Caller, Plane
 from lepton_ai.server.routes.endpoints import endpoints_url
 from lepton_ai.server.schemas.workspace import (
@@ -14,6 +15,8 @@ from lepton_ai.server.schemas.workspace import (
     Quantity,
     Quota,
     ServerStatus,
+    ServiceQuota,
+    Services,
     TokenItem,
     Workloads,
     Workspace,
@@ -40,9 +43,18 @@ def workspace(plane: Plane, caller: Caller) -> Workspace:
         git_commit=__version__,
         workspace_name=caller.workspace_id,
         workspace_disk_usage_bytes=plane.registry.bytes_of(caller.workspace_id),
-        workloads=Workloads(num_deployments=len(endpoints)),
+        workloads=Workloads(
+            num_deployments=len(endpoints),
+            num_photons=len(plane.photons.list(caller.workspace_id, PhotonNamespace.PRIVATE)),
+        ),
         resource_quota=Quota(
             limit=Quantity(cpu=os.cpu_count() or 1, memory=memory_mib), used=Quantity(cpu=running, memory=0)
+        ),
+        service_quota=ServiceQuota(
+            used=Services(
+                kv_store_num=len(plane.kv.list(caller.workspace_id)),
+                queue_num=len(plane.queues.list(caller.workspace_id)),
+            )
         ),
     )
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lepton_ai.server.schemas.common import Body, Request
 
@@ -24,11 +24,41 @@ class ResourceRequirement(Body):
 
 
 class DeploymentSpec(Body):
-    """What is asked for."""
+    """What is asked for: a model to serve, or a photon.
 
-    model: ModelField
+    What this version does not act on in the spec of a photon is kept in `asked`, and given back there.
+    """
+
+    model: ModelField | None = None
+    photon_id: str | None = Field(None, min_length=1, max_length=80)
+    photon_namespace: Literal["private", "public"] = "private"
     resource_requirement: ResourceRequirement = ResourceRequirement()
     timeout_s: int = Field(300, ge=1, le=3600)
+    asked: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _set_aside(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or not value.get("photon_id"):
+            return value
+        known = {key: item for key, item in value.items() if key in cls.model_fields}
+        asked = {key: item for key, item in value.items() if key not in known}
+        resources = value.get("resource_requirement")
+        if isinstance(resources, dict):
+            known["resource_requirement"] = {
+                key: item for key, item in resources.items() if key in ResourceRequirement.model_fields
+            }
+            asked |= {key: item for key, item in resources.items() if key not in known["resource_requirement"]}
+        return known | {"asked": {**asked, **known.get("asked", {})}}
+
+    @property
+    def serves(self) -> str:
+        """What it serves, for people."""
+        if self.model is None:
+            return f"photon {self.photon_id}"
+        return (
+            f"{self.model.name}:{self.model.version}" if self.model.version else f"{self.model.name}@{self.model.alias}"
+        )
 
 
 class DeploymentMetadata(Body):

@@ -170,7 +170,7 @@ def _missing(endpoint: Endpoint, replicas: Sequence[Replica]) -> int:
 
 
 def _desired(endpoint: Endpoint) -> int:
-    return 0 if endpoint.deleting else endpoint.spec.min_replicas
+    return 0 if endpoint.deleting or endpoint.spec.photon else endpoint.spec.min_replicas
 
 
 def _reason(endpoint: Endpoint, replicas: Sequence[Replica]) -> EndpointReason:
@@ -180,6 +180,8 @@ def _reason(endpoint: Endpoint, replicas: Sequence[Replica]) -> EndpointReason:
     desired = _desired(endpoint)
     if endpoint.deleting:
         return EndpointReason.BEING_REMOVED
+    if endpoint.spec.photon and endpoint.spec.min_replicas and not live:
+        return EndpointReason.PHOTON_NOT_RUN
     if desired == 0:
         return EndpointReason.REPLICAS_END if live else EndpointReason.NO_REPLICAS_ASKED
     if len(ready) > len(ready_new):

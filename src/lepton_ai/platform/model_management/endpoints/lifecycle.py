@@ -33,6 +33,7 @@ class EndpointReason(StrEnum):
     NO_REPLICAS_ASKED = "no_replicas_asked"
     BEING_REMOVED = "being_removed"
     REPLICAS_FAIL = "replicas_fail"
+    PHOTON_NOT_RUN = "photon_not_run"
 
 
 ENDPOINT_LIFECYCLE: Lifecycle[EndpointStatus, EndpointReason] = Lifecycle(
@@ -40,7 +41,7 @@ ENDPOINT_LIFECYCLE: Lifecycle[EndpointStatus, EndpointReason] = Lifecycle(
     {
         EndpointStatus.STARTING: "Replicas start; none was ready since the endpoint was made or started again.",
         EndpointStatus.READY: "At least one replica answers, and no change is under way.",
-        EndpointStatus.NOT_READY: "No replica answers; replacements start.",
+        EndpointStatus.NOT_READY: "No replica answers; replacements start, unless nothing here can run what it serves.",
         EndpointStatus.UPDATING: "Replicas of a new version start while those of the old one still answer.",
         EndpointStatus.SCALING: "The number of replicas changes while the others answer.",
         EndpointStatus.STOPPING: "It was asked to stop; replicas finish their requests.",
@@ -72,10 +73,14 @@ ENDPOINT_LIFECYCLE: Lifecycle[EndpointStatus, EndpointReason] = Lifecycle(
         EndpointReason.REPLICAS_FAIL: ReasonMeaning(
             EndpointStatus.ERROR, "Replicas end right after their start; `lepton endpoint logs` shows why."
         ),
+        EndpointReason.PHOTON_NOT_RUN: ReasonMeaning(
+            EndpointStatus.NOT_READY, "This version of lepton-ai keeps photons; a later one runs them."
+        ),
     },
     {
         EndpointStatus.STARTING: {
             EndpointStatus.READY,
+            EndpointStatus.NOT_READY,
             EndpointStatus.ERROR,
             EndpointStatus.STOPPING,
             EndpointStatus.STOPPED,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from lepton_ai.infrastructure.compute.port import WorkerState
 from lepton_ai.platform.model_management.endpoints.lifecycle import (
@@ -10,6 +11,21 @@ from lepton_ai.platform.model_management.endpoints.lifecycle import (
     ReplicaReason,
     ReplicaStatus,
 )
+
+
+@dataclass(frozen=True)
+class PhotonWish:
+    """A photon that somebody asked to be served.
+
+    Args:
+        id: Its id.
+        namespace: `private` or `public`.
+        asked: What else was asked for, as it was sent.
+    """
+
+    id: str
+    namespace: str
+    asked: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -22,6 +38,7 @@ class EndpointSpec:
         min_replicas: How many replicas run. Zero: the endpoint is stopped.
         resource_shape: How much of the machine a replica may use, by name.
         timeout_s: How long one answer may take.
+        photon: What it serves instead of a model: a photon, which this version keeps and does not run.
     """
 
     model_name: str
@@ -29,6 +46,7 @@ class EndpointSpec:
     min_replicas: int = 1
     resource_shape: str = "cpu.small"
     timeout_s: int = 300
+    photon: PhotonWish | None = None
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,11 @@ from lepton_ai.core.ids import NewId
 from lepton_ai.core.names import check_name
 from lepton_ai.platform.model_management.endpoints import store
 from lepton_ai.platform.model_management.endpoints.lifecycle import ENDPOINT_LIFECYCLE, EndpointReason, EndpointStatus
-from lepton_ai.platform.model_management.endpoints.records import Endpoint, EndpointSpec, Replica
+from lepton_ai.platform.model_management.endpoints.records import Endpoint, EndpointSpec, PhotonWish, Replica
 from lepton_ai.platform.model_management.registry.records import ModelReference
 from lepton_ai.platform.model_management.registry.service import resolve
+from lepton_ai.platform.photons import store as photon_store
+from lepton_ai.platform.photons.records import namespace_of
 
 MOST_REPLICAS = 64
 
@@ -67,7 +69,7 @@ class Endpoints:
         self,
         workspace_id: str,
         name: str,
-        model: ModelReference,
+        served: ModelReference | PhotonWish,
         actor: str,
         *,
         min_replicas: int = 1,
@@ -78,11 +80,12 @@ class Endpoints:
         """Make an endpoint. It answers once its replicas are ready; `Endpoint.status` tells.
 
         Args:
+            served: The model version; or a photon, whose endpoint is kept and says that nothing runs it yet.
             once: The client's idempotency key: the same request again gives the endpoint that it made.
 
         Raises:
             InvalidInput: The name or a number breaks its rule.
-            NotFound: There is no such model version.
+            NotFound: There is no such model version or photon.
             AlreadyExists: The name is taken.
         """
         check_name("endpoint", name)
@@ -91,6 +94,8 @@ class Endpoints:
         now_ms = self._clock.now_ms()
         endpoint_id = self._new_id("ep")
         reason = EndpointReason.REPLICAS_START if min_replicas else EndpointReason.NO_REPLICAS_ASKED
+        if isinstance(served, PhotonWish) and min_replicas:
+            reason = EndpointReason.PHOTON_NOT_RUN
         event = self._journal.event(workspace_id, actor, "created", "endpoint", name, "asked", "The endpoint was made.")
 
         def work(connection: Connection) -> EndpointDetails:
@@ -109,12 +114,20 @@ class Endpoints:
                     f"there is an endpoint {name!r} already",
                     hint=f"Choose another --name, or change it: lepton endpoint update {name}",
                 )
-            version = resolve(connection, workspace_id, model)
+            shape = (min_replicas, resource_shape, timeout_s)
+            if isinstance(served, PhotonWish):
+                _require_photon(connection, workspace_id, served)
+                spec = EndpointSpec("", 0, *shape, photon=served)
+                details = {"photon": served.id}
+            else:
+                version = resolve(connection, workspace_id, served)
+                spec = EndpointSpec(version.name, version.version, *shape)
+                details = {"model": f"{version.name}:{version.version}"}
             endpoint = Endpoint(
                 id=endpoint_id,
                 workspace_id=workspace_id,
                 name=name,
-                spec=EndpointSpec(version.name, version.version, min_replicas, resource_shape, timeout_s),
+                spec=spec,
                 generation=1,
                 status=ENDPOINT_LIFECYCLE.status_of(reason),
                 reason=reason,
@@ -129,7 +142,7 @@ class Endpoints:
             store.insert_endpoint(connection, endpoint)
             if once:
                 once.remember(connection, workspace_id, endpoint.id, now_ms)
-            events.record(connection, events.with_details(event, model=f"{version.name}:{version.version}"))
+            events.record(connection, events.with_details(event, **details))
             return EndpointDetails(endpoint, ())
 
         made = await self._database.write_async(work)
@@ -181,7 +194,7 @@ class Endpoints:
             spec = before.spec
             if change.model is not None:
                 version = resolve(connection, workspace_id, change.model)
-                spec = replace(spec, model_name=version.name, model_version=version.version)
+                spec = replace(spec, model_name=version.name, model_version=version.version, photon=None)
             if change.min_replicas is not None:
                 spec = replace(spec, min_replicas=change.min_replicas)
             if change.timeout_s is not None:
@@ -292,6 +305,13 @@ def _require(connection: Connection, workspace_id: str, name: str) -> Endpoint:
     if endpoint is None:
         raise _no_endpoint(workspace_id, name)
     return endpoint
+
+
+def _require_photon(connection: Connection, workspace_id: str, wish: PhotonWish) -> None:
+    if photon_store.find_photon(connection, workspace_id, wish.id, namespace_of(wish.namespace)) is None:
+        raise NotFound(
+            f"there is no {wish.namespace} photon {wish.id[:80]!r}", hint="`lepton photon list` shows the ids."
+        )
 
 
 def _no_endpoint(workspace_id: str, name: str) -> NotFound:

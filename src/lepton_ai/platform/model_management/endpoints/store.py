@@ -1,6 +1,6 @@
 """Where endpoints and replicas are kept: all their SQL."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -31,7 +31,13 @@ from lepton_ai.platform.model_management.endpoints.lifecycle import (
     ReplicaReason,
     ReplicaStatus,
 )
-from lepton_ai.platform.model_management.endpoints.records import Endpoint, EndpointSpec, EndpointState, Replica
+from lepton_ai.platform.model_management.endpoints.records import (
+    Endpoint,
+    EndpointSpec,
+    EndpointState,
+    PhotonWish,
+    Replica,
+)
 
 LEASE_MS = 15_000
 _KEPT_REPLICAS = 20
@@ -235,8 +241,9 @@ def _forget_old_replicas(connection: Connection, endpoint_id: str) -> None:
 
 
 def _row(endpoint: Endpoint) -> dict[str, Any]:
+    photon = endpoint.spec.photon
     return vars(endpoint) | {
-        "spec": vars(endpoint.spec),
+        "spec": vars(endpoint.spec) | {"photon": vars(photon) if photon else None},
         "status": endpoint.status.value,
         "reason": endpoint.reason.value,
     }
@@ -246,10 +253,15 @@ def _endpoint(row: RowMapping) -> Endpoint:
     names = [name for name in Endpoint.__dataclass_fields__ if name not in ("spec", "status", "reason")]
     return Endpoint(
         **{name: row[name] for name in names},
-        spec=EndpointSpec(**row["spec"]),
+        spec=_spec(row["spec"]),
         status=EndpointStatus(row["status"]),
         reason=EndpointReason(row["reason"]),
     )
+
+
+def _spec(written: Mapping[str, Any]) -> EndpointSpec:
+    photon = written.get("photon")
+    return EndpointSpec(**{**written, "photon": PhotonWish(**photon) if photon else None})
 
 
 def _replica(row: RowMapping) -> Replica:
