@@ -56,17 +56,16 @@ class S3ObjectStore:
         folder = prefix.rpartition("/")[0]
         found: list[StoredObject] = []
         try:
-            listed = self._obstore.list(
-                self._store, root + folder or None, offset=_path(bucket, after) if after else None
-            )
-            for batch in listed:
+            offset = _path(bucket, after) if after else None
+            for batch in self._obstore.list(self._store, root + folder or None, offset=offset):  # by key
                 for facts in batch:
                     stored = _stored(facts, bucket)
                     if stored.key.startswith(prefix) and stored.key > after:
                         found.append(stored)
+                if len(found) > limit:
+                    break
         except self._obstore.exceptions.BaseError as error:
             raise _unavailable(error) from error
-        found.sort(key=lambda stored: stored.key)
         return ObjectPage(found[:limit], len(found) > limit)
 
     def remove(self, bucket: Bucket, key: str) -> None:
