@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from lepton_ai.core.access import Access
 from lepton_ai.core.clock import Clock, SystemClock
 from lepton_ai.core.database import Database
+from lepton_ai.core.errors import NotFound
 from lepton_ai.core.events import Journal
 from lepton_ai.core.failpoints import failpoint
 from lepton_ai.core.files import write_atomically
@@ -28,10 +29,11 @@ from lepton_ai.infrastructure.storage.datasets import Catalogue, open_catalogue
 from lepton_ai.infrastructure.storage.port import ArtifactStore
 from lepton_ai.platform.model_management.endpoints import store as endpoint_store
 from lepton_ai.platform.model_management.endpoints.lifecycle import ReplicaStatus
-from lepton_ai.platform.model_management.endpoints.probe import answers
+from lepton_ai.platform.model_management.endpoints.probe import Probe
 from lepton_ai.platform.model_management.endpoints.reconciler import EndpointReconciler
 from lepton_ai.platform.model_management.endpoints.records import EndpointChange, EndpointState
 from lepton_ai.platform.model_management.endpoints.service import Endpoints
+from lepton_ai.platform.model_management.endpoints.workers import Workers
 from lepton_ai.platform.model_management.registry.service import Registry
 from lepton_ai.platform.model_management.runs import store as run_store
 from lepton_ai.platform.model_management.runs.reconciler import RunReconciler
@@ -117,11 +119,10 @@ class ControlPlane:
         reconciler = EndpointReconciler(
             database=database,
             executor=executor,
-            artifacts=artifacts,
-            models_folder=folders.models,
+            workers=Workers(database, artifacts, folders.models, no_secrets),
             socket_folder=sockets,
             is_routed=gateway.is_routed,
-            answers=answers,
+            probe=Probe(),
             routes_changed=gateway.hint,
             new_id=new_id,
             journal=journal,
@@ -229,15 +230,21 @@ def route_table(settings: Settings, control_socket: str, database: Database, acc
                 name=endpoint.name,
                 upstreams=tuple(upstreams.get(endpoint.id, ())),
                 token_digests=dict(access.digests(endpoint.workspace_id)),
-                retry_on_reset=True,  # a model's prediction can be repeated
+                retry_on_reset=endpoint.spec.command is None,  # a model's prediction can be repeated
                 timeout_s=endpoint.spec.timeout_s,
             )
             for endpoint in endpoint_store.list_endpoints(connection)
+            if endpoint.spec.serves
         )
 
     return RouteTable(
         settings.host, settings.port, settings.endpoints_port, f"unix:{control_socket}", database.read(work)
     )
+
+
+def no_secrets(_workspace_id: str, name: str) -> str:
+    """Until there are secrets: none is there."""
+    raise NotFound(f"there is no secret {name!r}")
 
 
 def record_stop(folders: DataFolder) -> None:

@@ -1,10 +1,11 @@
 """Endpoints on the wire: the protocol's `LeptonDeployment`, with our field `spec.model`."""
 
+import shlex
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from lepton_ai.server.schemas.common import Body, Request
+from lepton_ai.server.schemas.common import Body, Kept, Request
 
 
 class ModelField(Body):
@@ -15,7 +16,35 @@ class ModelField(Body):
     alias: str | None = None
 
 
-class ResourceRequirement(Body):
+class PortField(Kept):
+    """A port that a command listens on."""
+
+    container_port: int = Field(ge=1, le=65535)
+
+
+class ContainerField(Kept):
+    """A command instead of a model. The image is kept, and not used: commands run as processes of this machine."""
+
+    image: str | None = Field(None, max_length=500)
+    command: list[str] | None = Field(None, max_length=1000)
+    ports: list[PortField] | None = Field(None, max_length=16)
+
+
+class SecretField(Kept):
+    """Where the value of a variable comes from."""
+
+    secret_name_ref: str | None = None
+
+
+class VariableField(Kept):
+    """A variable of the environment: its value, or the secret that holds it."""
+
+    name: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=200)
+    value: str | None = Field(None, max_length=100_000)
+    value_from: SecretField | None = None
+
+
+class ResourceRequirement(Kept):
     """How many replicas, and how much each may use."""
 
     resource_shape: str = Field("cpu.small", min_length=1, max_length=64)
@@ -23,15 +52,25 @@ class ResourceRequirement(Body):
     max_replicas: int | None = Field(None, ge=0, le=64)
 
 
-class DeploymentSpec(Body):
-    """What is asked for."""
+class DeploymentSpec(Kept):
+    """What is asked for: a model or a command, how much of it, and what it finds in its environment."""
 
-    model: ModelField
+    model: ModelField | None = None
+    container: ContainerField | None = None
+    is_pod: bool = False
     resource_requirement: ResourceRequirement = ResourceRequirement()
+    envs: list[VariableField] | None = Field(None, max_length=1000)
     timeout_s: int = Field(300, ge=1, le=3600)
 
+    @property
+    def source(self) -> str:
+        """What it runs, for a person: a model, or a command."""
+        if self.model is not None:
+            return f"{self.model.name}:{self.model.version or self.model.alias}"
+        return shlex.join(self.container.command or []) if self.container is not None else ""
 
-class DeploymentMetadata(Body):
+
+class DeploymentMetadata(Kept):
     """What it is called. `id` and `name` are the same; either will do in a request."""
 
     id: str | None = None
@@ -45,18 +84,21 @@ class CreateDeployment(Request):
     spec: DeploymentSpec
 
 
-class ResourceChange(Body):
+class ResourceChange(Kept):
     """What of the resources is to change."""
 
+    resource_shape: str | None = Field(None, min_length=1, max_length=64)
     min_replicas: int | None = Field(None, ge=0, le=64)
     max_replicas: int | None = Field(None, ge=0, le=64)
 
 
-class SpecChange(Body):
+class SpecChange(Kept):
     """What of the spec is to change; what is left out stays."""
 
     model: ModelField | None = None
+    container: ContainerField | None = None
     resource_requirement: ResourceChange | None = None
+    envs: list[VariableField] | None = Field(None, max_length=1000)
     timeout_s: int | None = Field(None, ge=1, le=3600)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from lepton_ai.infrastructure.compute.port import WorkerState
 from lepton_ai.platform.model_management.endpoints.lifecycle import (
@@ -13,22 +14,69 @@ from lepton_ai.platform.model_management.endpoints.lifecycle import (
 
 
 @dataclass(frozen=True)
+class Command:
+    """A program of the user's instead of a model.
+
+    Args:
+        argv: The command line.
+        port: Where it says that it listens. None: it serves nothing, and is ready once it runs.
+    """
+
+    argv: tuple[str, ...]
+    port: int | None = None
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One variable of a replica's environment: a value, or the name of the secret that holds it."""
+
+    name: str
+    value: str | None = None
+    secret: str | None = None
+
+
+@dataclass(frozen=True)
 class EndpointSpec:
     """What a user asked for.
 
     Args:
-        model_name: The model that the endpoint serves.
+        model_name: The model that the endpoint serves; None where a command does.
         model_version: Which version of it; references by alias are resolved when they are given.
         min_replicas: How many replicas run. Zero: the endpoint is stopped.
         resource_shape: How much of the machine a replica may use, by name.
         timeout_s: How long one answer may take.
+        command: What serves instead of a model.
+        variables: What replicas get in their environment.
+        is_pod: Whether it is a machine to work on rather than something that answers.
+        fields: What else a client asked for; kept, and given back.
     """
 
-    model_name: str
-    model_version: int
+    model_name: str | None = None
+    model_version: int | None = None
     min_replicas: int = 1
     resource_shape: str = "cpu.small"
     timeout_s: int = 300
+    command: Command | None = None
+    variables: tuple[Variable, ...] = ()
+    is_pod: bool = False
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def serves(self) -> bool:
+        """Whether its replicas answer requests."""
+        return self.command is None or self.command.port is not None
+
+    @property
+    def source(self) -> str:
+        """What its replicas run, for a person."""
+        if self.command is not None:
+            return " ".join(self.command.argv)
+        return f"{self.model_name}:{self.model_version}"
+
+    def needs_new_replicas(self, other: "EndpointSpec") -> bool:
+        """Whether replicas of the one are of no use to the other."""
+        names = ("model_name", "model_version", "resource_shape", "command", "variables")
+        return any(getattr(self, name) != getattr(other, name) for name in names)
 
 
 @dataclass(frozen=True)
@@ -59,7 +107,11 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Replica:
-    """One replica: one worker that serves one version. Its id is also its worker's."""
+    """One replica: one worker that serves one version. Its id is also its worker's.
+
+    Args:
+        address: Where it answers; "" for one that serves nothing.
+    """
 
     id: str
     endpoint_id: str

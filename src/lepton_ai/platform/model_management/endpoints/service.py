@@ -1,7 +1,8 @@
 """What one can do with endpoints: the verbs that the doors call."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -14,7 +15,7 @@ from lepton_ai.core.ids import NewId
 from lepton_ai.core.names import check_name
 from lepton_ai.platform.model_management.endpoints import store
 from lepton_ai.platform.model_management.endpoints.lifecycle import ENDPOINT_LIFECYCLE, EndpointReason, EndpointStatus
-from lepton_ai.platform.model_management.endpoints.records import Endpoint, EndpointSpec, Replica
+from lepton_ai.platform.model_management.endpoints.records import Command, Endpoint, EndpointSpec, Replica, Variable
 from lepton_ai.platform.model_management.registry.records import ModelReference
 from lepton_ai.platform.model_management.registry.service import resolve
 
@@ -36,11 +37,19 @@ class EndpointDetails:
 
 @dataclass(frozen=True)
 class EndpointUpdate:
-    """What a user changes; None leaves a thing as it is."""
+    """What a user changes; None leaves a thing as it is.
+
+    Args:
+        fields: What else a client said, by name; they replace those of the same name.
+    """
 
     model: ModelReference | None = None
     min_replicas: int | None = None
     timeout_s: int | None = None
+    resource_shape: str | None = None
+    command: Command | None = None
+    variables: tuple[Variable, ...] | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Endpoints:
@@ -67,31 +76,37 @@ class Endpoints:
         self,
         workspace_id: str,
         name: str,
-        model: ModelReference,
+        wanted: EndpointSpec,
         actor: str,
         *,
-        min_replicas: int = 1,
-        resource_shape: str = "cpu.small",
-        timeout_s: int = 300,
+        model: ModelReference | None = None,
         once: Once | None = None,
     ) -> EndpointDetails:
         """Make an endpoint. It answers once its replicas are ready; `Endpoint.status` tells.
 
         Args:
+            wanted: What it is to be.
+            model: What it serves, where it serves no command.
             once: The client's idempotency key: the same request again gives the endpoint that it made.
 
         Raises:
-            InvalidInput: The name or a number breaks its rule.
+            InvalidInput: The name or a number breaks its rule, or there are not one of model and command.
             NotFound: There is no such model version.
             AlreadyExists: The name is taken.
         """
         check_name("endpoint", name)
-        _check_replicas(min_replicas)
-        _check_timeout(timeout_s)
+        _check_replicas(wanted.min_replicas)
+        _check_timeout(wanted.timeout_s)
+        if (model is None) == (wanted.command is None):
+            raise InvalidInput(
+                f"an endpoint serves a model or a command, got {'neither' if model is None else 'both'}",
+                hint="Give `spec.model`, or `spec.container` with a command.",
+            )
         now_ms = self._clock.now_ms()
         endpoint_id = self._new_id("ep")
-        reason = EndpointReason.REPLICAS_START if min_replicas else EndpointReason.NO_REPLICAS_ASKED
-        event = self._journal.event(workspace_id, actor, "created", "endpoint", name, "asked", "The endpoint was made.")
+        made_message = f"The endpoint was made.{_unheeded(wanted.fields)}"
+        reason = EndpointReason.REPLICAS_START if wanted.min_replicas else EndpointReason.NO_REPLICAS_ASKED
+        event = self._journal.event(workspace_id, actor, "created", "endpoint", name, "asked", made_message)
 
         def work(connection: Connection) -> EndpointDetails:
             taken = store.find_endpoint(connection, workspace_id, name)
@@ -109,12 +124,15 @@ class Endpoints:
                     f"there is an endpoint {name!r} already",
                     hint=f"Choose another --name, or change it: lepton endpoint update {name}",
                 )
-            version = resolve(connection, workspace_id, model)
+            spec = wanted
+            if model is not None:
+                version = resolve(connection, workspace_id, model)
+                spec = replace(wanted, model_name=version.name, model_version=version.version)
             endpoint = Endpoint(
                 id=endpoint_id,
                 workspace_id=workspace_id,
                 name=name,
-                spec=EndpointSpec(version.name, version.version, min_replicas, resource_shape, timeout_s),
+                spec=spec,
                 generation=1,
                 status=ENDPOINT_LIFECYCLE.status_of(reason),
                 reason=reason,
@@ -129,7 +147,7 @@ class Endpoints:
             store.insert_endpoint(connection, endpoint)
             if once:
                 once.remember(connection, workspace_id, endpoint.id, now_ms)
-            events.record(connection, events.with_details(event, model=f"{version.name}:{version.version}"))
+            events.record(connection, events.with_details(event, **_told_of(spec)))
             return EndpointDetails(endpoint, ())
 
         made = await self._database.write_async(work)
@@ -158,12 +176,20 @@ class Endpoints:
         return self._database.read(lambda connection: _details(connection, None))
 
     async def update(
-        self, workspace_id: str, name: str, change: EndpointUpdate, actor: str, *, if_updated_at_ms: int | None = None
+        self,
+        workspace_id: str,
+        name: str,
+        change: EndpointUpdate,
+        actor: str,
+        *,
+        if_updated_at_ms: int | None = None,
+        dry_run: bool = False,
     ) -> EndpointDetails:
         """Change an endpoint. A new model version is rolled out replica by replica, without a failed request.
 
         Args:
             if_updated_at_ms: Refuse unless the endpoint was last changed at this time (`If-Match`).
+            dry_run: Change nothing; return what it would be.
 
         Raises:
             InvalidInput: A number breaks its rule, or nothing is to be changed.
@@ -181,14 +207,23 @@ class Endpoints:
             spec = before.spec
             if change.model is not None:
                 version = resolve(connection, workspace_id, change.model)
-                spec = replace(spec, model_name=version.name, model_version=version.version)
+                spec = replace(spec, model_name=version.name, model_version=version.version, command=None)
+            if change.command is not None:
+                spec = replace(spec, model_name=None, model_version=None, command=change.command)
+            if change.variables is not None:
+                spec = replace(spec, variables=change.variables)
+            if change.resource_shape is not None:
+                spec = replace(spec, resource_shape=change.resource_shape)
+            if change.fields:
+                spec = replace(spec, fields={**spec.fields, **change.fields})
             if change.min_replicas is not None:
                 spec = replace(spec, min_replicas=change.min_replicas)
             if change.timeout_s is not None:
                 spec = replace(spec, timeout_s=change.timeout_s)
             return _with_spec(before, spec)
 
-        return await self._change(workspace_id, name, "updated", "It was changed.", actor, changed, if_updated_at_ms)
+        told = ("updated", f"It was changed.{_unheeded(change.fields)}", actor)
+        return await self._change(workspace_id, name, *told, changed, if_updated_at_ms, dry_run=dry_run)
 
     async def restart(self, workspace_id: str, name: str, actor: str) -> EndpointDetails:
         """Replace every replica by a fresh one, without a failed request."""
@@ -226,6 +261,8 @@ class Endpoints:
         actor: str,
         changed: Callable[[Connection, Endpoint], Endpoint],
         if_updated_at_ms: int | None = None,
+        *,
+        dry_run: bool = False,
     ) -> EndpointDetails:
         now_ms = self._clock.now_ms()
         event = self._journal.event(workspace_id, actor, action, "endpoint", name, "asked", message)
@@ -241,8 +278,11 @@ class Endpoints:
                     return EndpointDetails(before, store.replicas_of(connection, before.id))
                 raise Conflict(f"endpoint {name!r} is being removed")
             after = replace(changed(connection, before), updated_at_ms=max(now_ms, before.updated_at_ms + 1))
+            if dry_run:
+                return EndpointDetails(after, store.replicas_of(connection, after.id))
             store.update_endpoint(connection, after)
-            details = {key: value for key, value in vars(after.spec).items() if vars(before.spec)[key] != value}
+            old, new = _told_of(before.spec), _told_of(after.spec)
+            details = {key: value for key, value in new.items() if old.get(key) != value}
             events.record(connection, events.with_details(event, **details))
             return EndpointDetails(after, store.replicas_of(connection, after.id))
 
@@ -253,7 +293,7 @@ class Endpoints:
 
 def _with_spec(before: Endpoint, spec: EndpointSpec) -> Endpoint:
     after = replace(before, spec=spec)
-    if (spec.model_name, spec.model_version) != (before.spec.model_name, before.spec.model_version):
+    if spec.needs_new_replicas(before.spec):
         after = _roll_out(after)
     if spec.min_replicas == before.spec.min_replicas:
         return after
@@ -266,6 +306,24 @@ def _with_spec(before: Endpoint, spec: EndpointSpec) -> Endpoint:
     if after.status is EndpointStatus.READY:
         return _in_status(after, EndpointReason.CHANGING_COUNT)
     return after
+
+
+def _unheeded(fields: Mapping[str, Any]) -> str:
+    """A sentence on what is kept and not acted on, or nothing."""
+    names = sorted(name for name, value in fields.items() if value and name != "container")
+    said = f" Kept, and not acted on yet: {', '.join(names)}." if names else ""
+    if fields.get("container", {}).get("image"):
+        said += " Its image is kept and not used: commands run as processes of this machine."
+    return said
+
+
+def _told_of(spec: EndpointSpec) -> dict[str, Any]:
+    """What events say of a spec: no values of variables, which may be secret."""
+    kept = ("model_name", "model_version", "min_replicas", "resource_shape", "timeout_s")
+    told = {name: getattr(spec, name) for name in kept if getattr(spec, name) is not None}
+    if spec.command is not None:
+        told |= {"command": list(spec.command.argv), "port": spec.command.port}
+    return told | ({"variables": [each.name for each in spec.variables]} if spec.variables else {})
 
 
 def _roll_out(endpoint: Endpoint) -> Endpoint:

@@ -1,6 +1,7 @@
 """Where endpoints and replicas are kept: all their SQL."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import (
@@ -31,7 +32,14 @@ from lepton_ai.platform.model_management.endpoints.lifecycle import (
     ReplicaReason,
     ReplicaStatus,
 )
-from lepton_ai.platform.model_management.endpoints.records import Endpoint, EndpointSpec, EndpointState, Replica
+from lepton_ai.platform.model_management.endpoints.records import (
+    Command,
+    Endpoint,
+    EndpointSpec,
+    EndpointState,
+    Replica,
+    Variable,
+)
 
 LEASE_MS = 15_000
 _KEPT_REPLICAS = 20
@@ -209,7 +217,7 @@ def versions_in_use(connection: Connection, workspace_id: str, model_name: str) 
     return {
         endpoint.spec.model_version: endpoint.name
         for endpoint in list_endpoints(connection, workspace_id)
-        if endpoint.spec.model_name == model_name
+        if endpoint.spec.model_name == model_name and endpoint.spec.model_version is not None
     }
 
 
@@ -231,7 +239,7 @@ def _forget_old_replicas(connection: Connection, endpoint_id: str) -> None:
 
 def _row(endpoint: Endpoint) -> dict[str, Any]:
     return vars(endpoint) | {
-        "spec": vars(endpoint.spec),
+        "spec": asdict(endpoint.spec),
         "status": endpoint.status.value,
         "reason": endpoint.reason.value,
     }
@@ -241,9 +249,20 @@ def _endpoint(row: RowMapping) -> Endpoint:
     names = [name for name in Endpoint.__dataclass_fields__ if name not in ("spec", "status", "reason")]
     return Endpoint(
         **{name: row[name] for name in names},
-        spec=EndpointSpec(**row["spec"]),
+        spec=_spec(row["spec"]),
         status=EndpointStatus(row["status"]),
         reason=EndpointReason(row["reason"]),
+    )
+
+
+def _spec(written: Mapping[str, Any]) -> EndpointSpec:
+    command = written.get("command")
+    return EndpointSpec(
+        **{
+            **written,
+            "command": None if command is None else Command(tuple(command["argv"]), command["port"]),
+            "variables": tuple(Variable(**each) for each in written.get("variables", ())),
+        }
     )
 
 
