@@ -7,16 +7,19 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Response
 from fastapi.responses import StreamingResponse
 
+from lepton_ai.core.access import digest_of
 from lepton_ai.core.errors import InvalidInput, NotFound, NotSupported
 from lepton_ai.core.events import Event
 from lepton_ai.core.idempotency import Once
 from lepton_ai.core.settings import Settings
-from lepton_ai.platform.model_management.endpoints.records import Replica
+from lepton_ai.infrastructure.network.tokens import is_token
+from lepton_ai.platform.model_management.endpoints.records import WORKSPACE_TOKENS, Replica
 from lepton_ai.platform.model_management.endpoints.service import EndpointDetails, EndpointUpdate
 from lepton_ai.platform.model_management.registry.records import CHAMPION, ModelReference
 from lepton_ai.server.dependencies import WORKSPACE, Caller, IdempotencyKey, Plane
 from lepton_ai.server.lines import lines_of
 from lepton_ai.server.schemas.endpoints import (
+    ApiTokenField,
     CreateDeployment,
     Deployment,
     DeploymentSpec,
@@ -31,6 +34,7 @@ from lepton_ai.server.schemas.endpoints import (
     ReplicaStatusField,
     ResourceRequirement,
     TerminationItem,
+    TokenReference,
     UpdateDeployment,
 )
 
@@ -61,6 +65,7 @@ async def create_endpoint(
         min_replicas=wanted.min_replicas,
         resource_shape=wanted.resource_shape,
         timeout_s=body.spec.timeout_s,
+        api_tokens=_api_tokens(body.spec.api_tokens),
         once=Once(key, body.model_dump_json().encode()) if key else None,
     )
     return _answer(made, plane.settings, response)
@@ -91,6 +96,7 @@ async def update_endpoint(
         model=_reference(body.spec.model) if body.spec.model else None,
         min_replicas=resources.min_replicas if resources else None,
         timeout_s=body.spec.timeout_s,
+        api_tokens=_api_tokens(body.spec.api_tokens),
     )
     seen = _seen(if_match)
     changed = await plane.endpoints.update(caller.workspace_id, name, change, caller.name, if_updated_at_ms=seen)
@@ -177,6 +183,32 @@ def _reference(field: ModelField) -> ModelReference:
     return ModelReference(field.name, alias=field.alias if field.alias is not None else CHAMPION)
 
 
+def _api_tokens(given: list[ApiTokenField] | None) -> tuple[str, ...] | None:
+    """Tokens as they are kept: digests, and the word for those of the workspace."""
+    if given is None:
+        return None
+    kept = []
+    for number, token in enumerate(given):
+        if (token.value is None) == (token.value_from is None):
+            raise InvalidInput(f"`spec.api_tokens[{number}]` must have a `value` or a `value_from`, one of the two")
+        if token.value is None:
+            kept.append(WORKSPACE_TOKENS)
+        elif is_token(token.value):
+            kept.append(digest_of(token.value))
+        else:  # `***` among them: a token that was read back
+            raise InvalidInput(
+                f"`spec.api_tokens[{number}].value` must be 1 to 512 letters, digits and any of `. _ ~ + / -`"
+            )
+    return tuple(dict.fromkeys(kept))
+
+
+def _shown_tokens(kept: Sequence[str] | None) -> list[ApiTokenField] | None:
+    if kept is None:
+        return None
+    reference = ApiTokenField(value_from=TokenReference(token_name_ref="WORKSPACE_TOKEN"))  # noqa: S106 - a name
+    return [reference if token == WORKSPACE_TOKENS else ApiTokenField(value="***") for token in kept]
+
+
 def _check_most(most: int | None, least: int | None) -> None:
     if most is not None and least is not None and most < least:
         raise InvalidInput(f"`max_replicas` must not be below `min_replicas`, got {most} below {least}")
@@ -220,6 +252,7 @@ def _deployment(details: EndpointDetails, settings: Settings) -> Deployment:
                 resource_shape=spec.resource_shape, min_replicas=spec.min_replicas, max_replicas=spec.min_replicas
             ),
             timeout_s=spec.timeout_s,
+            api_tokens=_shown_tokens(spec.api_tokens),
         ),
         status=DeploymentStatus(
             state=endpoint.status.value,

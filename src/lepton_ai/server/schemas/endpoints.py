@@ -15,6 +15,29 @@ class ModelField(Body):
     alias: str | None = None
 
 
+class TokenReference(Body):
+    """A token by its name. Only `WORKSPACE_TOKEN` is one: those of the workspace."""
+
+    token_name_ref: Literal["WORKSPACE_TOKEN"]
+
+
+class ApiTokenField(Body):
+    """A token that opens an endpoint: its value, shown as `***` afterwards, or a reference."""
+
+    value: str | None = Field(None, repr=False)
+    value_from: TokenReference | None = None
+
+
+ApiTokens = Annotated[
+    list[ApiTokenField] | None,
+    Field(
+        max_length=100,
+        description="Who may call. Left out: the workspace's tokens. Empty: anyone, on loopback or where the operator "
+        "allows it.",
+    ),
+]
+
+
 class ResourceRequirement(Body):
     """How many replicas, and how much each may use."""
 
@@ -29,6 +52,7 @@ class DeploymentSpec(Body):
     model: ModelField
     resource_requirement: ResourceRequirement = ResourceRequirement()
     timeout_s: int = Field(300, ge=1, le=3600)
+    api_tokens: ApiTokens = None
 
 
 class DeploymentMetadata(Body):
@@ -58,6 +82,7 @@ class SpecChange(Body):
     model: ModelField | None = None
     resource_requirement: ResourceChange | None = None
     timeout_s: int | None = Field(None, ge=1, le=3600)
+    api_tokens: ApiTokens = None
 
 
 class UpdateDeployment(Request):

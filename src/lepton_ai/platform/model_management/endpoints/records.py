@@ -1,6 +1,6 @@
 """What an endpoint is: what was asked for, its replicas, and what the world looked like."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lepton_ai.infrastructure.compute.port import WorkerState
@@ -10,6 +10,9 @@ from lepton_ai.platform.model_management.endpoints.lifecycle import (
     ReplicaReason,
     ReplicaStatus,
 )
+
+WORKSPACE_TOKENS = "WORKSPACE_TOKEN"
+"""Among an endpoint's tokens: all of its workspace's that may call endpoints."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,8 @@ class EndpointSpec:
         min_replicas: How many replicas run. Zero: the endpoint is stopped.
         resource_shape: How much of the machine a replica may use, by name.
         timeout_s: How long one answer may take.
+        api_tokens: Who may call: digests of tokens, and `WORKSPACE_TOKENS`. None: the workspace's tokens. Empty:
+            anyone, where the server allows that.
     """
 
     model_name: str
@@ -29,6 +34,12 @@ class EndpointSpec:
     min_replicas: int = 1
     resource_shape: str = "cpu.small"
     timeout_s: int = 300
+    api_tokens: Sequence[str] | None = None
+
+    @property
+    def asks_to_be_public(self) -> bool:
+        """Whether it was asked that anyone may call it."""
+        return self.api_tokens is not None and not self.api_tokens
 
 
 @dataclass(frozen=True)

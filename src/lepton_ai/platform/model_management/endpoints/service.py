@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 from sqlalchemy import Connection
 
 from lepton_ai.core import events
+from lepton_ai.core.access.quotas import Quotas
 from lepton_ai.core.clock import Clock
 from lepton_ai.core.database import Database
 from lepton_ai.core.errors import AlreadyExists, Conflict, InvalidInput, NotFound, PreconditionFailed
+from lepton_ai.core.events import Event
 from lepton_ai.core.idempotency import Once
 from lepton_ai.core.ids import NewId
 from lepton_ai.core.names import check_name
@@ -41,6 +43,7 @@ class EndpointUpdate:
     model: ModelReference | None = None
     min_replicas: int | None = None
     timeout_s: int | None = None
+    api_tokens: Sequence[str] | None = None
 
 
 class Endpoints:
@@ -52,16 +55,28 @@ class Endpoints:
         new_id: Where ids come from.
         journal: Where changes are written down.
         hint: Called after each change, so that the reconciler looks at once.
+        quotas: How much a workspace may have.
+        allows_public: Whether an endpoint that asks to be public is; else it is private, and an event says so.
     """
 
     def __init__(
-        self, database: Database, clock: Clock, new_id: NewId, journal: events.Journal, hint: Callable[[], None]
+        self,
+        database: Database,
+        clock: Clock,
+        new_id: NewId,
+        journal: events.Journal,
+        hint: Callable[[], None],
+        quotas: Quotas,
+        *,
+        allows_public: bool,
     ) -> None:
         self._database = database
         self._clock = clock
         self._new_id = new_id
         self._journal = journal
         self._hint = hint
+        self._quotas = quotas
+        self._allows_public = allows_public
 
     async def create(
         self,
@@ -73,17 +88,20 @@ class Endpoints:
         min_replicas: int = 1,
         resource_shape: str = "cpu.small",
         timeout_s: int = 300,
+        api_tokens: Sequence[str] | None = None,
         once: Once | None = None,
     ) -> EndpointDetails:
         """Make an endpoint. It answers once its replicas are ready; `Endpoint.status` tells.
 
         Args:
+            api_tokens: Who may call, as `EndpointSpec` says.
             once: The client's idempotency key: the same request again gives the endpoint that it made.
 
         Raises:
             InvalidInput: The name or a number breaks its rule.
             NotFound: There is no such model version.
             AlreadyExists: The name is taken.
+            QuotaExceeded: The workspace may not have another endpoint, or so many replicas.
         """
         check_name("endpoint", name)
         _check_replicas(min_replicas)
@@ -92,6 +110,8 @@ class Endpoints:
         endpoint_id = self._new_id("ep")
         reason = EndpointReason.REPLICAS_START if min_replicas else EndpointReason.NO_REPLICAS_ASKED
         event = self._journal.event(workspace_id, actor, "created", "endpoint", name, "asked", "The endpoint was made.")
+        spec = EndpointSpec("", 0, min_replicas, resource_shape, timeout_s, api_tokens)
+        told = self._told_of_access(workspace_id, name, actor, None, spec)
 
         def work(connection: Connection) -> EndpointDetails:
             taken = store.find_endpoint(connection, workspace_id, name)
@@ -110,11 +130,12 @@ class Endpoints:
                     hint=f"Choose another --name, or change it: lepton endpoint update {name}",
                 )
             version = resolve(connection, workspace_id, model)
+            self._quotas.check(connection, workspace_id, endpoints=1, replicas=min_replicas, cpus=min_replicas)
             endpoint = Endpoint(
                 id=endpoint_id,
                 workspace_id=workspace_id,
                 name=name,
-                spec=EndpointSpec(version.name, version.version, min_replicas, resource_shape, timeout_s),
+                spec=replace(spec, model_name=version.name, model_version=version.version),
                 generation=1,
                 status=ENDPOINT_LIFECYCLE.status_of(reason),
                 reason=reason,
@@ -129,7 +150,7 @@ class Endpoints:
             store.insert_endpoint(connection, endpoint)
             if once:
                 once.remember(connection, workspace_id, endpoint.id, now_ms)
-            events.record(connection, events.with_details(event, model=f"{version.name}:{version.version}"))
+            events.record(connection, events.with_details(event, model=f"{version.name}:{version.version}"), *told)
             return EndpointDetails(endpoint, ())
 
         made = await self._database.write_async(work)
@@ -186,6 +207,8 @@ class Endpoints:
                 spec = replace(spec, min_replicas=change.min_replicas)
             if change.timeout_s is not None:
                 spec = replace(spec, timeout_s=change.timeout_s)
+            if change.api_tokens is not None:
+                spec = replace(spec, api_tokens=change.api_tokens)
             return _with_spec(before, spec)
 
         return await self._change(workspace_id, name, "updated", "It was changed.", actor, changed, if_updated_at_ms)
@@ -217,6 +240,22 @@ class Endpoints:
         """The versions of a model that endpoints serve, each with one endpoint's name."""
         return self._database.read(lambda connection: store.versions_in_use(connection, workspace_id, model_name))
 
+    def _told_of_access(
+        self, workspace_id: str, name: str, actor: str, before: EndpointSpec | None, after: EndpointSpec
+    ) -> Sequence[Event]:
+        """What is to be told of an endpoint that asks anew to be public."""
+        if not after.asks_to_be_public or (before is not None and before.asks_to_be_public):
+            return ()
+        where = (workspace_id, actor)
+        if self._allows_public:
+            message = "No tokens were asked for: anyone who reaches it may call it."
+            return (self._journal.event(*where, "made_public", "endpoint", name, "public", message),)
+        message = (
+            "No tokens were asked for, but this server can be reached from outside: the workspace's tokens are needed. "
+            "The setting `public_endpoints` decides."
+        )
+        return (self._journal.event(*where, "kept_private", "endpoint", name, "public_refused", message),)
+
     async def _change(
         self,
         workspace_id: str,
@@ -240,15 +279,25 @@ class Endpoints:
                 if action == "removed":
                     return EndpointDetails(before, store.replicas_of(connection, before.id))
                 raise Conflict(f"endpoint {name!r} is being removed")
-            after = replace(changed(connection, before), updated_at_ms=max(now_ms, before.updated_at_ms + 1))
+            after = changed(connection, before)
+            if not after.deleting:
+                more = after.spec.min_replicas - before.spec.min_replicas
+                self._quotas.check(connection, workspace_id, replicas=more, cpus=more)
+            after = replace(after, updated_at_ms=max(now_ms, before.updated_at_ms + 1))
             store.update_endpoint(connection, after)
-            details = {key: value for key, value in vars(after.spec).items() if vars(before.spec)[key] != value}
-            events.record(connection, events.with_details(event, **details))
+            told = self._told_of_access(workspace_id, name, actor, before.spec, after.spec)
+            events.record(connection, events.with_details(event, **_differences(before.spec, after.spec)), *told)
             return EndpointDetails(after, store.replicas_of(connection, after.id))
 
         result = await self._database.write_async(work)
         self._hint()
         return result
+
+
+def _differences(before: EndpointSpec, after: EndpointSpec) -> dict[str, object]:
+    """What was changed. Of tokens only that they were: not even their digests belong into an event."""
+    changed = {key: value for key, value in vars(after).items() if vars(before)[key] != value}
+    return {key: "changed" if key == "api_tokens" else value for key, value in changed.items()}
 
 
 def _with_spec(before: Endpoint, spec: EndpointSpec) -> Endpoint:

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     delete,
+    func,
     insert,
     select,
     update,
@@ -107,6 +108,19 @@ def list_endpoints(connection: Connection, workspace_id: str | None = None) -> S
     if workspace_id is not None:
         query = query.filter_by(workspace_id=workspace_id)
     return [_endpoint(row) for row in connection.execute(query).mappings()]
+
+
+def count_endpoints(connection: Connection, workspace_id: str) -> int:
+    """How many endpoints a workspace has."""
+    query = select(func.count()).select_from(endpoints_table).filter_by(workspace_id=workspace_id)
+    return int(connection.execute(query).scalar_one())
+
+
+def count_replicas_asked(connection: Connection, workspace_id: str) -> int:
+    """How many replicas the endpoints of a workspace ask for, all together."""
+    return sum(
+        endpoint.spec.min_replicas for endpoint in list_endpoints(connection, workspace_id) if not endpoint.deleting
+    )
 
 
 def replicas_of(connection: Connection, endpoint_id: str, *, live_only: bool = False) -> Sequence[Replica]:
@@ -241,10 +255,15 @@ def _endpoint(row: RowMapping) -> Endpoint:
     names = [name for name in Endpoint.__dataclass_fields__ if name not in ("spec", "status", "reason")]
     return Endpoint(
         **{name: row[name] for name in names},
-        spec=EndpointSpec(**row["spec"]),
+        spec=_spec(row["spec"]),
         status=EndpointStatus(row["status"]),
         reason=EndpointReason(row["reason"]),
     )
+
+
+def _spec(written: dict[str, Any]) -> EndpointSpec:
+    tokens = written.get("api_tokens")
+    return EndpointSpec(**{**written, "api_tokens": None if tokens is None else tuple(tokens)})
 
 
 def _replica(row: RowMapping) -> Replica:
