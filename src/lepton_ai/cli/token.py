@@ -91,7 +91,5 @@ def revoke(ctx: click.Context, name: str) -> None:
 def _seconds(text: str) -> int:
     number, unit = text[:-1], text[-1:]
     if unit not in _UNITS or not number.isdigit() or len(number) > 9 or not int(number):
-        raise InvalidInput(
-            f"`--expires` must be a number and s, m, h or d, got {text[:40]!r}", hint="For example 30d."
-        )
+        raise InvalidInput(f"`--expires` must be a number and s, m, h or d, got {text[:40]!r}", hint="For example 30d.")
     return int(number) * _UNITS[unit]
