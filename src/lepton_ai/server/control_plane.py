@@ -1,8 +1,9 @@
 """The control plane: all wiring, in one place."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -270,6 +271,10 @@ class ControlPlane:
 def route_table(settings: Settings, control_socket: str, database: Database, access: Access) -> RouteTable:
     """What the gateway must do now: one route for each endpoint, to its replicas that are ready."""
 
+    @cache  # many endpoints share a workspace
+    def digests(workspace_id: str) -> Mapping[str, str]:
+        return access.digests(workspace_id)
+
     def work(connection: Connection) -> tuple[EndpointRoute, ...]:
         upstreams: dict[str, list[Upstream]] = {}
         for replica in endpoint_store.live_replicas(connection):
@@ -280,7 +285,7 @@ def route_table(settings: Settings, control_socket: str, database: Database, acc
                 workspace=endpoint.workspace_id,
                 name=endpoint.name,
                 upstreams=tuple(upstreams.get(endpoint.id, ())),
-                token_digests=_digests(endpoint, access),
+                token_digests=_digests(endpoint, digests),
                 public=endpoint.spec.asks_to_be_public and settings.allows_public_endpoints,
                 retry_on_reset=True,  # a model's prediction can be repeated
                 timeout_s=endpoint.spec.timeout_s,
@@ -293,11 +298,11 @@ def route_table(settings: Settings, control_socket: str, database: Database, acc
     )
 
 
-def _digests(endpoint: Endpoint, access: Access) -> Mapping[str, str]:
+def _digests(endpoint: Endpoint, of_workspace: Callable[[str], Mapping[str, str]]) -> Mapping[str, str]:
     """Who may call an endpoint: the tokens of its spec, or where it names none those of its workspace."""
     tokens = endpoint.spec.api_tokens or (WORKSPACE_TOKENS,)
     own = {token: "api-token" for token in tokens if token != WORKSPACE_TOKENS}
-    return own | dict(access.digests(endpoint.workspace_id)) if WORKSPACE_TOKENS in tokens else own
+    return own | dict(of_workspace(endpoint.workspace_id)) if WORKSPACE_TOKENS in tokens else own
 
 
 def metered_workers(database: Database) -> Sequence[MeteredWorker]:
