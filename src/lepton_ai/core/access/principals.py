@@ -65,7 +65,7 @@ class Principal:
             NotFound: It is another one, or none at all.
         """
         if workspace_id != self.workspace_id:
-            raise NotFound(f"there is no workspace {workspace_id!r}", hint="`lepton whoami` shows yours.")
+            raise NotFound(f"there is no workspace {workspace_id[:64]!r}", hint="`lepton whoami` shows yours.")
 
 
 _SAID = {

@@ -284,7 +284,7 @@ class Access:
             good = [token for _, token in token_store.good_tokens(connection, workspace_id) if not token.workload_id]
             found = next((token for token in good if name in (token.name, token.id)), None)
             if found is None:
-                raise NotFound(f"there is no token {name!r}", hint="`lepton token list` shows them.")
+                raise NotFound(f"there is no token {name[:64]!r}", hint="`lepton token list` shows them.")
             lasting = [token for token in good if token.role is Role.ADMIN and token.expires_at_ms is None]
             if lasting == [found]:
                 raise Conflict(
@@ -371,7 +371,7 @@ class Access:
 def _require(connection: Connection, workspace_id: str) -> Workspace:
     workspace = workspace_store.find_workspace(connection, workspace_id)
     if workspace is None or workspace.removed_at_ms is not None:
-        raise NotFound(f"there is no workspace {workspace_id!r}", hint="`lepton workspace list` shows them.")
+        raise NotFound(f"there is no workspace {workspace_id[:64]!r}", hint="`lepton workspace list` shows them.")
     return workspace
 
 
