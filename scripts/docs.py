@@ -65,6 +65,10 @@ PUBLIC_CLASSES = (
     ("Curves", ("sdk/curves.py",)),
     ("Point", ("sdk/curves.py",)),
     ("Datasets", ("sdk/datasets.py",)),
+    ("Secrets", ("sdk/secrets.py",)),
+    ("Tokens", ("sdk/tokens.py",)),
+    ("Workspaces", ("sdk/workspaces.py",)),
+    ("Audit", ("sdk/audit.py",)),
     ("LeptonError", ("core/errors.py",)),
 )
 """What a user meets in Python, each with the files that make it: `Model` is in four parts."""

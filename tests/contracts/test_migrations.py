@@ -10,6 +10,8 @@ from sqlalchemy import Connection, text
 import lepton_ai.core.access
 import lepton_ai.core.events
 import lepton_ai.core.idempotency
+import lepton_ai.infrastructure.compute.usage.store
+import lepton_ai.infrastructure.storage.secrets.store
 import lepton_ai.platform.model_management.endpoints.store
 import lepton_ai.platform.model_management.registry.store
 import lepton_ai.platform.model_management.runs.store  # noqa: F401 - each declares its tables
@@ -37,18 +39,23 @@ def test_migrating_twice_changes_nothing(database: Database) -> None:
     migrate(database)
     migrate(database)
     assert database.read(lambda c: c.execute(text("SELECT version_num FROM alembic_version")).scalars().all()) == [
-        "0002"
+        "0004"
     ]
     database.close()
 
 
 def test_a_database_of_the_first_version_keeps_its_rows(database: Database) -> None:
-    migrate(database)
+    migrate(database, "0001")
     database.write(lambda c: c.execute(text("INSERT INTO workspaces VALUES ('default', 7)")))
-    for statement in ("DROP TABLE runs", "UPDATE alembic_version SET version_num = '0001'"):
-        database.write(lambda c, statement=statement: c.execute(text(statement)))
+    token = "INSERT INTO tokens VALUES ('tok-1', 'default', 'admin', 'd1', 'lep_…', 7, NULL)"
+    database.write(lambda c: c.execute(text(token)))
     migrate(database)
-    assert database.read(lambda c: c.execute(text("SELECT * FROM workspaces")).all()) == [("default", 7)]
+    assert database.read(lambda c: c.execute(text("SELECT id, created_at_ms, quota FROM workspaces")).all()) == [
+        ("default", 7, "{}")
+    ]
+    assert database.read(lambda c: c.execute(text("SELECT name, role, expires_at_ms FROM tokens")).all()) == [
+        ("admin", "admin", None)
+    ]
     assert database.read(lambda c: c.execute(text("SELECT count(*) FROM runs")).scalar_one()) == 0
     database.close()
 

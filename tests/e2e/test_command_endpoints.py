@@ -61,6 +61,18 @@ def test_change_of_a_command_is_rolled_out(cloud: Cloud) -> None:
     endpoint.remove()
 
 
+def test_secret_reaches_the_command_and_no_answer_or_event(cloud: Cloud) -> None:
+    cloud.secrets.create({"hidden": "xyzzy-4711"})
+    script = f"echo $KEY > said; {SERVE}"
+    endpoint = cloud.endpoints.create("keeper", command=["sh", "-c", script], port=8080, secrets={"KEY": "hidden"})
+    endpoint.wait()
+    assert asked(cloud, endpoint, "said") == "xyzzy-4711\n"
+    told = [endpoint.details.model_dump_json(), *(event.model_dump_json() for event in endpoint.events())]
+    assert not any("xyzzy" in each for each in told)
+    endpoint.remove()
+    cloud.secrets.remove("hidden")
+
+
 def test_secret_that_is_not_there_is_named_in_the_log(cloud: Cloud) -> None:
     endpoint = cloud.endpoints.create("secretive", command=["sh", "-c", SERVE], port=8080, secrets={"KEY": "missing"})
     with pytest.raises(Unavailable, match="does not come up"):

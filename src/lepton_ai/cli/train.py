@@ -1,6 +1,5 @@
 """`lepton train`: a training run from a table, and the runs there are."""
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,6 +15,7 @@ from lepton_ai.cli.output import (
     print_table,
     progress,
     say,
+    when_text,
 )
 from lepton_ai.cli.train_follow import follow_run
 
@@ -127,7 +127,7 @@ def list_runs(ctx: click.Context, as_json: bool) -> None:
             "step": _step(run),
             "version": run.details.version,
             "data": run.details.data,
-            "made": _when(run.details.created_at),
+            "made": when_text(run.details.created_at),
         }
         for run in found
     ]
@@ -164,8 +164,8 @@ def show(ctx: click.Context, run: str, as_json: bool) -> None:
             "loss": (details.progress or {}).get("loss"),
             "checkpoint": f"after step {details.checkpoint_step:,}" if details.checkpoint_step else "",
             "processes": details.attempt,
-            "made": f"{_when(details.created_at)} by {details.owner}",
-            "ended": _when(details.finished_at) if details.finished_at else "",
+            "made": f"{when_text(details.created_at)} by {details.owner}",
+            "ended": when_text(details.finished_at) if details.finished_at else "",
             **{f"test {name}": f"{value:.4f}" for name, value in measured.items()},
         }
     )
@@ -305,7 +305,3 @@ def _step(run: "Run") -> str:
     if not point:
         return ""
     return f"{point['step']:,} of {point['steps']:,}" if point.get("steps") else f"{point['step']:,}"
-
-
-def _when(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")

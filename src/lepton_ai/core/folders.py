@@ -73,6 +73,10 @@ class DataFolder:
     def admin_token(self) -> Path:
         return self.root / "admin-token"
 
+    @property
+    def master_key(self) -> Path:
+        return self.root / "master-key"
+
     def create(self) -> None:
         """Make the folders that are missing, readable by their owner alone.
 

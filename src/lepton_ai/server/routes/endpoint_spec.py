@@ -1,15 +1,18 @@
 """Between the protocol's deployment spec and an endpoint's."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lepton_ai.core.access import digest_of
 from lepton_ai.core.errors import InvalidInput
-from lepton_ai.platform.model_management.endpoints.records import Command, EndpointSpec, Variable
+from lepton_ai.infrastructure.network.tokens import is_token
+from lepton_ai.platform.model_management.endpoints.records import WORKSPACE_TOKENS, Command, EndpointSpec, Variable
 from lepton_ai.platform.model_management.endpoints.service import EndpointUpdate
 from lepton_ai.platform.model_management.registry.records import CHAMPION, ModelReference
 from lepton_ai.server.schemas.common import Kept
 from lepton_ai.server.schemas.endpoints import (
+    ApiTokenField,
     ContainerField,
     DeploymentSpec,
     ModelField,
@@ -17,6 +20,7 @@ from lepton_ai.server.schemas.endpoints import (
     ResourceRequirement,
     SecretField,
     SpecChange,
+    TokenReference,
     VariableField,
 )
 
@@ -53,6 +57,7 @@ def wanted_of(spec: DeploymentSpec) -> tuple[EndpointSpec, ModelReference | None
         variables=_variables(spec.envs or []),
         is_pod=spec.is_pod,
         fields=_kept(spec, resources, spec.container),
+        api_tokens=_api_tokens(spec.api_tokens),
     )
     return wanted, None if spec.model is None else reference(spec.model)
 
@@ -73,6 +78,7 @@ def change_of(spec: SpecChange) -> EndpointUpdate:
         command=_command(spec.container, is_pod=False),
         variables=None if spec.envs is None else _variables(spec.envs),
         fields=_kept(spec, resources, spec.container),
+        api_tokens=_api_tokens(spec.api_tokens),
     )
 
 
@@ -95,6 +101,7 @@ def spec_field(spec: EndpointSpec) -> DeploymentSpec:
         ),
         envs=[_variable_field(each) for each in spec.variables] or None,
         timeout_s=spec.timeout_s,
+        api_tokens=_shown_tokens(spec.api_tokens),
         **fields,
     )
 
@@ -146,6 +153,32 @@ def _variable_field(variable: Variable) -> VariableField:
     if variable.secret is not None:
         return VariableField(name=variable.name, value_from=SecretField(secret_name_ref=variable.secret))
     return VariableField(name=variable.name, value=variable.value)
+
+
+def _api_tokens(given: list[ApiTokenField] | None) -> tuple[str, ...] | None:
+    """Tokens as they are kept: digests, and the word for those of the workspace."""
+    if given is None:
+        return None
+    kept = []
+    for number, token in enumerate(given):
+        if (token.value is None) == (token.value_from is None):
+            raise InvalidInput(f"`spec.api_tokens[{number}]` must have a `value` or a `value_from`, one of the two")
+        if token.value is None:
+            kept.append(WORKSPACE_TOKENS)
+        elif is_token(token.value):
+            kept.append(digest_of(token.value))
+        else:  # `***` among them: a token that was read back
+            raise InvalidInput(
+                f"`spec.api_tokens[{number}].value` must be 1 to 512 letters, digits and any of `. _ ~ + / -`"
+            )
+    return tuple(dict.fromkeys(kept))
+
+
+def _shown_tokens(kept: Sequence[str] | None) -> list[ApiTokenField] | None:
+    if kept is None:
+        return None
+    reference = ApiTokenField(value_from=TokenReference(token_name_ref="WORKSPACE_TOKEN"))  # noqa: S106 - a name
+    return [reference if token == WORKSPACE_TOKENS else ApiTokenField(value="***") for token in kept]
 
 
 def _kept(spec: Kept, resources: Kept, container: Kept | None) -> Mapping[str, Any]:

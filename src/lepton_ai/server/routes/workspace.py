@@ -5,6 +5,7 @@ import os
 from fastapi import APIRouter, Request
 
 from lepton_ai import __version__
+from lepton_ai.infrastructure.storage.secrets.store import count_secrets
 from lepton_ai.platform.model_management.endpoints.lifecycle import ReplicaStatus
 from lepton_ai.platform.model_management.runs.lifecycle import ACTIVE
 from lepton_ai.server.dependencies import WORKSPACE, Caller, Plane
@@ -14,7 +15,6 @@ from lepton_ai.server.schemas.workspace import (
     Quantity,
     Quota,
     ServerStatus,
-    TokenItem,
     Workloads,
     Workspace,
     WorkspaceName,
@@ -26,34 +26,31 @@ router = APIRouter(prefix=WORKSPACE, tags=["workspace"])
 @router.get("")
 def name(caller: Caller) -> WorkspaceName:
     """What to call this workspace, and the token that was used."""
-    return WorkspaceName(id=caller.workspace_id, display_name=caller.workspace_id, token=caller.name)
+    where = caller.workspace_id
+    return WorkspaceName(id=where, display_name=where, token=caller.name, role=caller.role.value)
 
 
 @router.get("/workspace")
 def workspace(plane: Plane, caller: Caller) -> Workspace:
     """The workspace with what is in it."""
+    where = caller.workspace_id
     memory_mib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
-    endpoints = plane.endpoints.list(caller.workspace_id)
-    running = sum(not replica.is_over for found in endpoints for replica in found.replicas)
+    quota = plane.access.workspace(where).quota
+    used, secrets = plane.database.read(
+        lambda connection: (plane.quotas.used(connection, where), count_secrets(connection, where))
+    )
     return Workspace(
         build_time="",
         git_commit=__version__,
-        workspace_name=caller.workspace_id,
-        workspace_disk_usage_bytes=plane.registry.bytes_of(caller.workspace_id),
-        workloads=Workloads(num_deployments=len(endpoints)),
+        workspace_name=where,
+        workspace_disk_usage_bytes=int(used["storage_bytes"]),
+        workloads=Workloads(num_deployments=int(used["endpoints"]), num_jobs=int(used["jobs"]), num_secrets=secrets),
         resource_quota=Quota(
-            limit=Quantity(cpu=os.cpu_count() or 1, memory=memory_mib), used=Quantity(cpu=running, memory=0)
+            # Without a quota the machine is the limit.
+            limit=Quantity(cpu=(os.cpu_count() or 1) if quota.cpus is None else quota.cpus, memory=memory_mib),
+            used=Quantity(cpu=used["cpus"], memory=plane.meter.memory_bytes(where) >> 20),
         ),
     )
-
-
-@router.get("/tokens")
-def tokens(plane: Plane, caller: Caller) -> list[TokenItem]:
-    """The tokens that are good, without their values."""
-    return [
-        TokenItem(name=token.name, masked_value=token.masked, created_at=token.created_at_ms)
-        for token in plane.access.tokens(caller.workspace_id)
-    ]
 
 
 @router.get("/status")

@@ -44,6 +44,29 @@ class VariableField(Kept):
     value_from: SecretField | None = None
 
 
+class TokenReference(Body):
+    """A token by its name. Only `WORKSPACE_TOKEN` is one: those of the workspace."""
+
+    token_name_ref: Literal["WORKSPACE_TOKEN"]
+
+
+class ApiTokenField(Body):
+    """A token that opens an endpoint: its value, shown as `***` afterwards, or a reference."""
+
+    value: str | None = Field(None, repr=False)
+    value_from: TokenReference | None = None
+
+
+ApiTokens = Annotated[
+    list[ApiTokenField] | None,
+    Field(
+        max_length=100,
+        description="Who may call. Left out: the workspace's tokens. Empty: anyone, on loopback or where the operator "
+        "allows it.",
+    ),
+]
+
+
 class ResourceRequirement(Kept):
     """How many replicas, and how much each may use."""
 
@@ -61,6 +84,7 @@ class DeploymentSpec(Kept):
     resource_requirement: ResourceRequirement = ResourceRequirement()
     envs: list[VariableField] | None = Field(None, max_length=1000)
     timeout_s: int = Field(300, ge=1, le=3600)
+    api_tokens: ApiTokens = None
 
     @property
     def source(self) -> str:
@@ -100,6 +124,7 @@ class SpecChange(Kept):
     resource_requirement: ResourceChange | None = None
     envs: list[VariableField] | None = Field(None, max_length=1000)
     timeout_s: int | None = Field(None, ge=1, le=3600)
+    api_tokens: ApiTokens = None
 
 
 class UpdateDeployment(Request):

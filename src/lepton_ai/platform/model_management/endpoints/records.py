@@ -1,6 +1,6 @@
 """What an endpoint is: what was asked for, its replicas, and what the world looked like."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,9 @@ from lepton_ai.platform.model_management.endpoints.lifecycle import (
     ReplicaReason,
     ReplicaStatus,
 )
+
+WORKSPACE_TOKENS = "WORKSPACE_TOKEN"
+"""Among an endpoint's tokens: all of its workspace's that may call endpoints."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ class EndpointSpec:
         variables: What replicas get in their environment.
         is_pod: Whether it is a machine to work on rather than something that answers.
         fields: What else a client asked for; kept, and given back.
+        api_tokens: Who may call: digests of tokens, and `WORKSPACE_TOKENS`. None: the workspace's tokens. Empty:
+            anyone, where the server allows that.
     """
 
     model_name: str | None = None
@@ -60,6 +65,7 @@ class EndpointSpec:
     variables: tuple[Variable, ...] = ()
     is_pod: bool = False
     fields: Mapping[str, Any] = field(default_factory=dict)
+    api_tokens: Sequence[str] | None = None
 
     @property
     def serves(self) -> bool:
@@ -77,6 +83,11 @@ class EndpointSpec:
         """Whether replicas of the one are of no use to the other."""
         names = ("model_name", "model_version", "resource_shape", "command", "variables")
         return any(getattr(self, name) != getattr(other, name) for name in names)
+
+    @property
+    def asks_to_be_public(self) -> bool:
+        """Whether it was asked that anyone may call it."""
+        return self.api_tokens is not None and not self.api_tokens
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,11 @@ from typing import Any
 from sqlalchemy import Connection
 
 from lepton_ai.core import events
+from lepton_ai.core.access.quotas import Quotas
 from lepton_ai.core.clock import Clock
 from lepton_ai.core.database import Database
 from lepton_ai.core.errors import AlreadyExists, Conflict, InvalidInput, NotFound, PreconditionFailed
+from lepton_ai.core.events import Event
 from lepton_ai.core.idempotency import Once
 from lepton_ai.core.ids import NewId
 from lepton_ai.core.names import check_name
@@ -50,6 +52,7 @@ class EndpointUpdate:
     command: Command | None = None
     variables: tuple[Variable, ...] | None = None
     fields: Mapping[str, Any] = field(default_factory=dict)
+    api_tokens: Sequence[str] | None = None
 
 
 class Endpoints:
@@ -61,16 +64,28 @@ class Endpoints:
         new_id: Where ids come from.
         journal: Where changes are written down.
         hint: Called after each change, so that the reconciler looks at once.
+        quotas: How much a workspace may have.
+        allows_public: Whether an endpoint that asks to be public is; else it is private, and an event says so.
     """
 
     def __init__(
-        self, database: Database, clock: Clock, new_id: NewId, journal: events.Journal, hint: Callable[[], None]
+        self,
+        database: Database,
+        clock: Clock,
+        new_id: NewId,
+        journal: events.Journal,
+        hint: Callable[[], None],
+        quotas: Quotas,
+        *,
+        allows_public: bool,
     ) -> None:
         self._database = database
         self._clock = clock
         self._new_id = new_id
         self._journal = journal
         self._hint = hint
+        self._quotas = quotas
+        self._allows_public = allows_public
 
     async def create(
         self,
@@ -93,6 +108,7 @@ class Endpoints:
             InvalidInput: The name or a number breaks its rule, or there are not one of model and command.
             NotFound: There is no such model version.
             AlreadyExists: The name is taken.
+            QuotaExceeded: The workspace may not have another endpoint, or so many replicas.
         """
         check_name("endpoint", name)
         _check_replicas(wanted.min_replicas)
@@ -107,6 +123,7 @@ class Endpoints:
         made_message = f"The endpoint was made.{_unheeded(wanted.fields)}"
         reason = EndpointReason.REPLICAS_START if wanted.min_replicas else EndpointReason.NO_REPLICAS_ASKED
         event = self._journal.event(workspace_id, actor, "created", "endpoint", name, "asked", made_message)
+        told = self._told_of_access(workspace_id, name, actor, None, wanted)
 
         def work(connection: Connection) -> EndpointDetails:
             taken = store.find_endpoint(connection, workspace_id, name)
@@ -128,6 +145,8 @@ class Endpoints:
             if model is not None:
                 version = resolve(connection, workspace_id, model)
                 spec = replace(wanted, model_name=version.name, model_version=version.version)
+            wished = wanted.min_replicas
+            self._quotas.check(connection, workspace_id, endpoints=1, replicas=wished, cpus=wished)
             endpoint = Endpoint(
                 id=endpoint_id,
                 workspace_id=workspace_id,
@@ -147,7 +166,7 @@ class Endpoints:
             store.insert_endpoint(connection, endpoint)
             if once:
                 once.remember(connection, workspace_id, endpoint.id, now_ms)
-            events.record(connection, events.with_details(event, **_told_of(spec)))
+            events.record(connection, events.with_details(event, **_told_of(spec)), *told)
             return EndpointDetails(endpoint, ())
 
         made = await self._database.write_async(work)
@@ -220,6 +239,8 @@ class Endpoints:
                 spec = replace(spec, min_replicas=change.min_replicas)
             if change.timeout_s is not None:
                 spec = replace(spec, timeout_s=change.timeout_s)
+            if change.api_tokens is not None:
+                spec = replace(spec, api_tokens=change.api_tokens)
             return _with_spec(before, spec)
 
         told = ("updated", f"It was changed.{_unheeded(change.fields)}", actor)
@@ -252,6 +273,22 @@ class Endpoints:
         """The versions of a model that endpoints serve, each with one endpoint's name."""
         return self._database.read(lambda connection: store.versions_in_use(connection, workspace_id, model_name))
 
+    def _told_of_access(
+        self, workspace_id: str, name: str, actor: str, before: EndpointSpec | None, after: EndpointSpec
+    ) -> Sequence[Event]:
+        """What is to be told of an endpoint that asks anew to be public."""
+        if not after.asks_to_be_public or (before is not None and before.asks_to_be_public):
+            return ()
+        where = (workspace_id, actor)
+        if self._allows_public:
+            message = "No tokens were asked for: anyone who reaches it may call it."
+            return (self._journal.event(*where, "made_public", "endpoint", name, "public", message),)
+        message = (
+            "No tokens were asked for, but this server can be reached from outside: the workspace's tokens are needed. "
+            "The setting `public_endpoints` decides."
+        )
+        return (self._journal.event(*where, "kept_private", "endpoint", name, "public_refused", message),)
+
     async def _change(
         self,
         workspace_id: str,
@@ -277,13 +314,20 @@ class Endpoints:
                 if action == "removed":
                     return EndpointDetails(before, store.replicas_of(connection, before.id))
                 raise Conflict(f"endpoint {name!r} is being removed")
-            after = replace(changed(connection, before), updated_at_ms=max(now_ms, before.updated_at_ms + 1))
+            after = changed(connection, before)
+            if not after.deleting:
+                more = after.spec.min_replicas - before.spec.min_replicas
+                self._quotas.check(connection, workspace_id, replicas=more, cpus=more)
+            after = replace(after, updated_at_ms=max(now_ms, before.updated_at_ms + 1))
             if dry_run:
                 return EndpointDetails(after, store.replicas_of(connection, after.id))
             store.update_endpoint(connection, after)
+            told = self._told_of_access(workspace_id, name, actor, before.spec, after.spec)
             old, new = _told_of(before.spec), _told_of(after.spec)
             details = {key: value for key, value in new.items() if old.get(key) != value}
-            events.record(connection, events.with_details(event, **details))
+            if before.spec.api_tokens != after.spec.api_tokens:
+                details["api_tokens"] = "changed"  # not even their digests belong into an event
+            events.record(connection, events.with_details(event, **details), *told)
             return EndpointDetails(after, store.replicas_of(connection, after.id))
 
         result = await self._database.write_async(work)

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     delete,
+    func,
     insert,
     select,
     update,
@@ -115,6 +116,19 @@ def list_endpoints(connection: Connection, workspace_id: str | None = None) -> S
     if workspace_id is not None:
         query = query.filter_by(workspace_id=workspace_id)
     return [_endpoint(row) for row in connection.execute(query).mappings()]
+
+
+def count_endpoints(connection: Connection, workspace_id: str) -> int:
+    """How many endpoints a workspace has."""
+    query = select(func.count()).select_from(endpoints_table).filter_by(workspace_id=workspace_id)
+    return int(connection.execute(query).scalar_one())
+
+
+def count_replicas_asked(connection: Connection, workspace_id: str) -> int:
+    """How many replicas the endpoints of a workspace ask for, all together."""
+    return sum(
+        endpoint.spec.min_replicas for endpoint in list_endpoints(connection, workspace_id) if not endpoint.deleting
+    )
 
 
 def replicas_of(connection: Connection, endpoint_id: str, *, live_only: bool = False) -> Sequence[Replica]:
@@ -256,12 +270,13 @@ def _endpoint(row: RowMapping) -> Endpoint:
 
 
 def _spec(written: Mapping[str, Any]) -> EndpointSpec:
-    command = written.get("command")
+    command, tokens = written.get("command"), written.get("api_tokens")
     return EndpointSpec(
         **{
             **written,
             "command": None if command is None else Command(tuple(command["argv"]), command["port"]),
             "variables": tuple(Variable(**each) for each in written.get("variables", ())),
+            "api_tokens": None if tokens is None else tuple(tokens),
         }
     )
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lepton_ai.core.database import Database
-from lepton_ai.core.errors import InternalError, NotFound
+from lepton_ai.core.errors import InternalError, LeptonError
 from lepton_ai.infrastructure.compute.port import WorkerSpec
 from lepton_ai.infrastructure.storage.port import ArtifactStore
 from lepton_ai.platform.model_management.endpoints.records import Command, Endpoint, Replica
@@ -18,8 +18,8 @@ SERVED_FILES = ("model.onnx", "signature.json", "preprocessing.json", "decision.
 
 _SAYS = (sys.executable, "-I", "-S", "-c", "import sys; sys.exit(sys.argv[1])")
 
-SecretValue = Callable[[str, str], str]
-"""The value of a workspace's secret, by workspace and name."""
+SecretValue = Callable[[str, str, str], str]
+"""The value of a workspace's secret, by workspace, name, and who asks for it."""
 
 
 class Workers:
@@ -41,11 +41,11 @@ class Workers:
         self._secret_value = secret_value
 
     def of(self, endpoint: Endpoint, replica: Replica) -> WorkerSpec:
-        """The worker of a replica. Where a secret is gone, it is one that says so and ends."""
+        """The worker of a replica. Where a secret is gone or does not open, it is one that says so and ends."""
         command = endpoint.spec.command
         try:
             variables = self._variables(endpoint)
-        except NotFound as error:
+        except LeptonError as error:
             return WorkerSpec(replica.id, KIND, (*_SAYS, error.message), labels={"endpoint": endpoint.name})
         argv = self._model_server(endpoint, replica) if command is None else command.argv
         own = {
@@ -60,7 +60,9 @@ class Workers:
         found = {}
         for each in endpoint.spec.variables:
             secret = each.secret
-            found[each.name] = self._secret_value(endpoint.workspace_id, secret) if secret else each.value or ""
+            found[each.name] = (
+                self._secret_value(endpoint.workspace_id, secret, endpoint.created_by) if secret else each.value or ""
+            )
         return found
 
     def _model_server(self, endpoint: Endpoint, replica: Replica) -> tuple[str, ...]:
