@@ -38,6 +38,7 @@ COMMANDS = {
     "model": ("lepton_ai.cli.model", "Register, list and show models."),
     "deploy": ("lepton_ai.cli.deploy", "Put a model behind an HTTP endpoint."),
     "endpoint": ("lepton_ai.cli.endpoint", "List, call and stop endpoints."),
+    "node": ("lepton_ai.cli.node", "List machines and resource shapes."),
 }
 
 

@@ -19,6 +19,7 @@ from lepton_ai.sdk.datasets import Datasets
 from lepton_ai.sdk.endpoints import Endpoint, Endpoints
 from lepton_ai.sdk.local import start_server, stop_server
 from lepton_ai.sdk.models import Models, ModelVersion
+from lepton_ai.sdk.nodes import Nodes
 from lepton_ai.sdk.runs import Run, Runs
 from lepton_ai.sdk.secrets import Secrets
 from lepton_ai.sdk.tokens import Tokens
@@ -65,6 +66,7 @@ class Cloud:
         self.models = Models(self._connection)
         self.endpoints = Endpoints(self._connection, self._connect)
         self.runs = Runs(self._connection)
+        self.nodes = Nodes(self._connection)
         self.datasets = Datasets(settings)
         self.secrets = Secrets(self._connection, self._server)
         self.tokens = Tokens(self._connection)

@@ -15,12 +15,14 @@ from lepton_ai.core.log import log
 from lepton_ai.server.control_plane import ControlPlane
 from lepton_ai.server.guard import App, Guard, answer_error
 from lepton_ai.server.routes import (
+    absent,
     artifacts,
     audit,
     datasets,
     endpoints,
     metrics,
     models,
+    nodes,
     runs,
     secrets,
     tokens,
@@ -48,6 +50,8 @@ def create_app(plane: ControlPlane) -> App:
         audit,
         workspaces,
         metrics,
+        nodes,
+        absent,
     )
     for room in rooms:
         # Their routes and not the routers: a router in a router is matched twice, 0.2 ms a request in all.

@@ -12,7 +12,7 @@ import orjson
 
 from lepton_ai.core.access import Access
 from lepton_ai.core.errors import InvalidInput, LeptonError, PermissionDenied, TooLarge
-from lepton_ai.server.rights import check_rights
+from lepton_ai.server.rights import PROTOCOL_NOUNS, check_rights
 
 Scope = dict[str, Any]
 App = Callable[[Scope, Any, Any], Awaitable[None]]
@@ -117,7 +117,8 @@ async def answer_error(error: LeptonError, scope: Scope, send: Any) -> None:
 def error_body(error: LeptonError, path: str) -> dict[str, Any]:
     """An error as a body: `{code, message, …}` on the protocol's routes, a problem document on ours."""
     problem = error.as_problem()
-    if not re.match(r"/api/v2/workspaces/[^/]+/(workspace|deployments|tokens|usersecrets|secrets)(/|$)", path):
+    found = re.match(r"/api/v2/workspaces/[^/]+/([^/]+)", path)
+    if found is None or found[1] not in PROTOCOL_NOUNS:
         return problem
     kept = ("code", "hint", "errors", "request_id")
     return {"message": error.message} | {key: value for key, value in problem.items() if key in kept}

@@ -57,6 +57,14 @@ WORKSPACE_RIGHTS: Mapping[str, Rights] = {
 }
 """The nouns of a workspace: the first part of the path after it. A new noun is reached once it stands here."""
 
+PROTOCOL_NOUNS = frozenset(
+    {
+        *("workspace", "deployments", "tokens", "usersecrets", "secrets", "shapes", "dedicated-node-groups"),
+        *("ingress", "rayclusters", "finetune"),
+    }
+)
+"""Those whose routes answer errors in the protocol's form."""
+
 
 def check_rights(principal: Principal, method: str, path: str) -> None:
     """Refuse a request that its sender may not make.
