@@ -12,6 +12,7 @@ from lepton_ai.core.errors import InvalidInput, Unavailable
 from lepton_ai.sdk.cloud import Cloud
 from lepton_ai.sdk.connection import Connection
 from lepton_ai.sdk.endpoints import Endpoint
+from waiting import wait_until
 
 SERVE = "exec python -m http.server $PORT --bind 127.0.0.1"
 
@@ -31,6 +32,13 @@ def asked(cloud: Cloud, endpoint: Endpoint, path: str = "") -> str:
     request = urllib.request.Request(endpoint.url + path, headers={"Authorization": f"Bearer {cloud.address.token}"})
     with urllib.request.urlopen(request, timeout=10) as answer:
         return str(answer.read().decode())
+
+
+def opens(cloud: Cloud, endpoint: Endpoint) -> bool:
+    try:
+        return bool(asked(cloud, endpoint))
+    except urllib.error.HTTPError:
+        return False
 
 
 def test_command_answers_behind_the_gateway_with_the_environment_that_was_asked_for(cloud: Cloud) -> None:
@@ -111,12 +119,41 @@ def test_what_is_not_acted_on_is_kept_given_back_and_said(cloud: Cloud) -> None:
     cloud.endpoints.get("kept").remove()
 
 
+def test_newer_clients_word_for_an_open_endpoint_is_understood(cloud: Cloud) -> None:
+    spec = {
+        "container": {"command": ["sh", "-c", SERVE], "ports": [{"container_port": 8080}]},
+        "allow_unauthenticated_access": True,
+    }
+    made = connection(cloud).create("/deployments", {"metadata": {"name": "open"}, "spec": spec})
+    assert made["spec"]["allow_unauthenticated_access"] is True
+    endpoint = cloud.endpoints.get("open").wait()
+    with urllib.request.urlopen(endpoint.url, timeout=10) as answer:  # on loopback anyone may
+        assert answer.status == 200
+    endpoint.remove()
+
+
 def test_dry_run_shows_what_would_be_and_changes_nothing(cloud: Cloud) -> None:
     cloud.endpoints.create("dry", command=["sleep", "100"])
     would = connection(cloud).patch("/deployments/dry?dryrun=true", {"spec": {"timeout_s": 77}})
     assert would["spec"]["timeout_s"] == 77
     assert cloud.endpoints.get("dry").details.spec.timeout_s == 300
     cloud.endpoints.get("dry").remove()
+
+
+def test_addresses_that_may_call_are_kept_by_the_gateway(cloud: Cloud) -> None:
+    spec = {
+        "container": {"command": ["sh", "-c", SERVE], "ports": [{"container_port": 8080}]},
+        "auth_config": {"ip_allowlist": ["10.1.2.3", "192.168.0.0/16"]},
+    }
+    made = connection(cloud).create("/deployments", {"metadata": {"name": "fenced"}, "spec": spec})
+    assert made["spec"]["auth_config"]["ip_allowlist"] == ["10.1.2.3/32", "192.168.0.0/16"]
+    endpoint = cloud.endpoints.get("fenced").wait()
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        asked(cloud, endpoint)
+    assert refused.value.code == 403
+    connection(cloud).patch("/deployments/fenced", {"spec": {"auth_config": {"ip_allowlist": []}}})
+    wait_until(lambda: opens(cloud, endpoint))
+    endpoint.remove()
 
 
 @pytest.mark.parametrize(
@@ -129,6 +166,7 @@ def test_dry_run_shows_what_would_be_and_changes_nothing(cloud: Cloud) -> None:
         ({"container": {"command": ["true"]}, "envs": [{"name": "A B", "value": "1"}]}, "envs"),
         ({"container": {"command": ["a\0b"]}}, "without NUL"),
         ({"container": {"command": ["true"], "ports": [{"container_port": 0}]}}, "container_port"),
+        ({"container": {"command": ["true"]}, "auth_config": {"ip_allowlist": ["moon"]}}, "got 'moon'"),
         (
             {"container": {"command": ["true"]}, "resource_requirement": {"min_replicas": 2, "max_replicas": 1}},
             "`max_replicas` must not be below",

@@ -289,6 +289,7 @@ def route_table(settings: Settings, control_socket: str, database: Database, acc
                 public=endpoint.spec.asks_to_be_public and settings.allows_public_endpoints,
                 retry_on_reset=endpoint.spec.command is None,  # a model's prediction can be repeated
                 timeout_s=endpoint.spec.timeout_s,
+                allowed_networks=endpoint.spec.allowed_networks,
             )
             for endpoint in endpoint_store.list_endpoints(connection)
             if endpoint.spec.serves

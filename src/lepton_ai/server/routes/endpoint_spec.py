@@ -6,6 +6,7 @@ from typing import Any
 
 from lepton_ai.core.access import digest_of
 from lepton_ai.core.errors import InvalidInput
+from lepton_ai.infrastructure.network.routes import network_of
 from lepton_ai.infrastructure.network.tokens import is_token
 from lepton_ai.platform.model_management.endpoints.records import WORKSPACE_TOKENS, Command, EndpointSpec, Variable
 from lepton_ai.platform.model_management.endpoints.service import EndpointUpdate
@@ -13,6 +14,7 @@ from lepton_ai.platform.model_management.registry.records import CHAMPION, Model
 from lepton_ai.server.schemas.common import Kept
 from lepton_ai.server.schemas.endpoints import (
     ApiTokenField,
+    AuthConfigField,
     ContainerField,
     DeploymentSpec,
     ModelField,
@@ -37,6 +39,8 @@ RESERVED = frozenset(
 )
 """Variables that the cloud itself sets."""
 
+_PUBLIC = "allow_unauthenticated_access"
+
 _IDLE = (sys.executable, "-I", "-S", "-c", "import signal; signal.pause()")
 """What a pod runs that was given no command: it is there to be worked in."""
 
@@ -57,7 +61,8 @@ def wanted_of(spec: DeploymentSpec) -> tuple[EndpointSpec, ModelReference | None
         variables=_variables(spec.envs or []),
         is_pod=spec.is_pod,
         fields=_kept(spec, resources, spec.container),
-        api_tokens=_api_tokens(spec.api_tokens),
+        api_tokens=_api_tokens(spec),
+        allowed_networks=_networks(spec.auth_config) or (),
     )
     return wanted, None if spec.model is None else reference(spec.model)
 
@@ -78,7 +83,8 @@ def change_of(spec: SpecChange) -> EndpointUpdate:
         command=_command(spec.container, is_pod=False),
         variables=None if spec.envs is None else _variables(spec.envs),
         fields=_kept(spec, resources, spec.container),
-        api_tokens=_api_tokens(spec.api_tokens),
+        api_tokens=_api_tokens(spec),
+        allowed_networks=_networks(spec.auth_config),
     )
 
 
@@ -102,6 +108,7 @@ def spec_field(spec: EndpointSpec) -> DeploymentSpec:
         envs=[_variable_field(each) for each in spec.variables] or None,
         timeout_s=spec.timeout_s,
         api_tokens=_shown_tokens(spec.api_tokens),
+        auth_config=AuthConfigField(ip_allowlist=list(spec.allowed_networks)) if spec.allowed_networks else None,
         **fields,
     )
 
@@ -155,8 +162,19 @@ def _variable_field(variable: Variable) -> VariableField:
     return VariableField(name=variable.name, value=variable.value)
 
 
-def _api_tokens(given: list[ApiTokenField] | None) -> tuple[str, ...] | None:
+def _networks(given: AuthConfigField | None) -> tuple[str, ...] | None:
+    if given is None or given.ip_allowlist is None:
+        return None
+    return tuple(dict.fromkeys(network_of(each.strip()) for each in given.ip_allowlist))
+
+
+def _api_tokens(spec: DeploymentSpec | SpecChange) -> tuple[str, ...] | None:
     """Tokens as they are kept: digests, and the word for those of the workspace."""
+    given = spec.api_tokens
+    if (spec.model_extra or {}).get(_PUBLIC) is True:  # how newer clients of the protocol say it
+        if given:
+            raise InvalidInput(f"`spec.{_PUBLIC}` and `spec.api_tokens` exclude each other, got both")
+        return ()
     if given is None:
         return None
     kept = []

@@ -67,6 +67,12 @@ ApiTokens = Annotated[
 ]
 
 
+class AuthConfigField(Kept):
+    """From where an endpoint may be called: addresses and networks. Empty or left out: from everywhere."""
+
+    ip_allowlist: list[str] | None = Field(None, max_length=256)
+
+
 class ResourceRequirement(Kept):
     """How many replicas, and how much each may use."""
 
@@ -85,6 +91,7 @@ class DeploymentSpec(Kept):
     envs: list[VariableField] | None = Field(None, max_length=1000)
     timeout_s: int = Field(300, ge=1, le=3600)
     api_tokens: ApiTokens = None
+    auth_config: AuthConfigField | None = None
 
     @property
     def source(self) -> str:
@@ -125,6 +132,7 @@ class SpecChange(Kept):
     envs: list[VariableField] | None = Field(None, max_length=1000)
     timeout_s: int | None = Field(None, ge=1, le=3600)
     api_tokens: ApiTokens = None
+    auth_config: AuthConfigField | None = None
 
 
 class UpdateDeployment(Request):

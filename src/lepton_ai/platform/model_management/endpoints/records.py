@@ -54,6 +54,7 @@ class EndpointSpec:
         fields: What else a client asked for; kept, and given back.
         api_tokens: Who may call: digests of tokens, and `WORKSPACE_TOKENS`. None: the workspace's tokens. Empty:
             anyone, where the server allows that.
+        allowed_networks: From where it may be called. Empty: from everywhere.
     """
 
     model_name: str | None = None
@@ -66,6 +67,7 @@ class EndpointSpec:
     is_pod: bool = False
     fields: Mapping[str, Any] = field(default_factory=dict)
     api_tokens: Sequence[str] | None = None
+    allowed_networks: tuple[str, ...] = ()
 
     @property
     def serves(self) -> bool:

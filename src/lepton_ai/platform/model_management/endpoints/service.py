@@ -22,6 +22,8 @@ from lepton_ai.platform.model_management.registry.records import ModelReference
 from lepton_ai.platform.model_management.registry.service import resolve
 
 MOST_REPLICAS = 64
+_HEEDED = ("container", "allow_unauthenticated_access")
+"""Fields of a client that are acted on although they are kept as they came."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class EndpointUpdate:
     variables: tuple[Variable, ...] | None = None
     fields: Mapping[str, Any] = field(default_factory=dict)
     api_tokens: Sequence[str] | None = None
+    allowed_networks: tuple[str, ...] | None = None
 
 
 class Endpoints:
@@ -239,6 +242,8 @@ class Endpoints:
                 spec = replace(spec, min_replicas=change.min_replicas)
             if change.timeout_s is not None:
                 spec = replace(spec, timeout_s=change.timeout_s)
+            if change.allowed_networks is not None:
+                spec = replace(spec, allowed_networks=change.allowed_networks)
             if change.api_tokens is not None:
                 spec = replace(spec, api_tokens=change.api_tokens)
             return _with_spec(before, spec)
@@ -354,7 +359,7 @@ def _with_spec(before: Endpoint, spec: EndpointSpec) -> Endpoint:
 
 def _unheeded(fields: Mapping[str, Any]) -> str:
     """A sentence on what is kept and not acted on, or nothing."""
-    names = sorted(name for name, value in fields.items() if value and name != "container")
+    names = sorted(name for name, value in fields.items() if value and name not in _HEEDED)
     said = f" Kept, and not acted on yet: {', '.join(names)}." if names else ""
     if fields.get("container", {}).get("image"):
         said += " Its image is kept and not used: commands run as processes of this machine."
@@ -363,7 +368,7 @@ def _unheeded(fields: Mapping[str, Any]) -> str:
 
 def _told_of(spec: EndpointSpec) -> dict[str, Any]:
     """What events say of a spec: no values of variables, which may be secret."""
-    kept = ("model_name", "model_version", "min_replicas", "resource_shape", "timeout_s")
+    kept = ("model_name", "model_version", "min_replicas", "resource_shape", "timeout_s", "allowed_networks")
     told = {name: getattr(spec, name) for name in kept if getattr(spec, name) is not None}
     if spec.command is not None:
         told |= {"command": list(spec.command.argv), "port": spec.command.port}

@@ -277,6 +277,7 @@ def _spec(written: Mapping[str, Any]) -> EndpointSpec:
             "command": None if command is None else Command(tuple(command["argv"]), command["port"]),
             "variables": tuple(Variable(**each) for each in written.get("variables", ())),
             "api_tokens": None if tokens is None else tuple(tokens),
+            "allowed_networks": tuple(written.get("allowed_networks", ())),
         }
     )
 
