@@ -1,5 +1,5 @@
 # Each target is one line that calls scripts/<name>, so a machine without make types `sh scripts/<name>`.
-.PHONY: demo test check bench bench-training test-faults install
+.PHONY: demo test check bench bench-training test-faults test-lep install
 
 demo:
 	@sh scripts/demo
@@ -13,5 +13,7 @@ bench-training:
 	@sh scripts/bench-training
 test-faults:
 	@sh scripts/test-faults
+test-lep:
+	@sh scripts/test-lep
 install:
 	@sh scripts/install

@@ -76,6 +76,10 @@ PUBLIC_CLASSES = (
     ("Message", ("sdk/queues.py",)),
     ("Photons", ("sdk/photons.py",)),
     ("Leftovers", ("sdk/gc.py",)),
+    ("Secrets", ("sdk/secrets.py",)),
+    ("Tokens", ("sdk/tokens.py",)),
+    ("Workspaces", ("sdk/workspaces.py",)),
+    ("Audit", ("sdk/audit.py",)),
     ("LeptonError", ("core/errors.py",)),
 )
 """What a user meets in Python, each with the files that make it: `Model` is in four parts."""

@@ -4,8 +4,9 @@ import re
 from typing import Any
 
 from gateway_lab import Answer
+from lepton_ai.server.rights import PROTOCOL_NOUNS
 
-PROTOCOL_ROUTES = re.compile(r"/(workspace|deployments|storage|kv|queue|object_storage|photons)(/|\?|$)")
+PROTOCOL_ROUTES = re.compile(rf"/({'|'.join(sorted(PROTOCOL_NOUNS))})(/|\?|$)")
 
 
 def assert_error(answer: Answer, status: int | range | tuple[int, ...], path: str = "") -> dict[str, Any]:

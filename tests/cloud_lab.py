@@ -205,7 +205,10 @@ class CloudLab:
             path: From the root if it begins with `/api`, `/healthz` and so on; else from the workspace.
             body: Sent as JSON, or as it is with `raw`.
         """
-        if not path.startswith(("/api", "/healthz", "/readyz", "/openapi.json", "/metrics")) and path != "/":
+        if (
+            not path.startswith(("/api", "/objects/", "/healthz", "/readyz", "/openapi.json", "/metrics"))
+            and path != "/"
+        ):
             path = f"/api/v2/workspaces/default{path}"
         sent = {"content-type": "application/json", **(self.bearer if headers is None else headers)}
         data = body if raw or body is None else json.dumps(body).encode()

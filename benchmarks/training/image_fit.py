@@ -13,6 +13,7 @@ from pathlib import Path
 import keras
 import numpy as np
 from image_sets import load
+from plain_net import plain_net
 from scores import auc
 
 
@@ -66,19 +67,7 @@ class Watch(keras.callbacks.Callback):
 
 
 def _plain(images, amount, _seed, watch):
-    layers = keras.layers
-    model = keras.Sequential(
-        [
-            keras.Input(images.x_train.shape[1:]),
-            layers.Conv2D(32, 3, activation="relu"),
-            layers.MaxPooling2D(2),
-            layers.Conv2D(64, 3, activation="relu"),
-            layers.MaxPooling2D(2),
-            layers.Flatten(),
-            layers.Dropout(0.5),
-            layers.Dense(images.classes, activation="softmax"),
-        ]
-    )
+    model = plain_net(images.x_train.shape[1:], images.classes)
     loss = "mse" if images.founding else "categorical_crossentropy"
     model.compile(keras.optimizers.Adam(1e-3), loss, metrics=["accuracy"])
     answers = keras.utils.to_categorical(images.y_train, images.classes)

@@ -5,6 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import connected_components
+from sklearn.model_selection import StratifiedGroupKFold
+
+_ALIKE = 0.95  # the correlation of their pixels
 
 
 @dataclass(frozen=True)
@@ -20,7 +25,10 @@ class Images:
 
 
 def load(name: str, root: Path) -> Images:
-    """Read a set: `mnist`, `fashion` or `pneumonia`; `mnist` with the loss of the founding script for plain Keras."""
+    """Read a set: `mnist` with the loss of the founding script for plain Keras, `fashion`, `pneumonia`, or a fold of
+    the defects of steel as `defects:0` to `defects:4`."""
+    if name.startswith("defects:"):
+        return _defects(root, int(name[-1]))
     if name == "mnist":
         with np.load(root / "mnist/mnist.npz") as file:
             parts = file["x_train"], file["y_train"], file["x_test"], file["y_test"]
@@ -43,6 +51,19 @@ def load(name: str, root: Path) -> Images:
         classes=int(y_train.max()) + 1,
         founding=name == "mnist",
     )
+
+
+def _defects(root: Path, fold: int) -> Images:
+    """One of five folds in which images that are nearly the same stay together."""
+    with np.load(root / "neu_surface_64/neu_surface_64.npz") as file:
+        x, y = file["x"], file["y"].astype(int)
+    flat = x.reshape(len(x), -1).astype(np.float64)
+    flat = (flat - flat.mean(axis=1, keepdims=True)) / flat.std(axis=1, keepdims=True)
+    alike = csr_matrix(flat @ flat.T / flat.shape[1] > _ALIKE)
+    groups = connected_components(alike, directed=False)[1]
+    folds = StratifiedGroupKFold(5, shuffle=True, random_state=0).split(x, y, groups)
+    train, test = list(folds)[fold]
+    return Images(_scaled(x[train]), y[train], _scaled(x[test]), y[test], classes=int(y.max()) + 1)
 
 
 def _scaled(images: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 python benchmarks/training/run.py --data FOLDER                      everything, seeds 0 to 2
 python benchmarks/training/run.py --data FOLDER --quick              the gate: one seed, quick peers, <= 30 minutes
 python benchmarks/training/run.py --data FOLDER --sets heart,pima    some sets of the tables
-python benchmarks/training/run.py --data FOLDER --suites images      the images alone; `kinds` is everything else
+python benchmarks/training/run.py --data FOLDER --suites images      the images alone; also `kinds` and `adapts`
 
 Each fit is kept in a results file under its set, method, seed, part and the digest of its code, so a run that breaks
 goes on where it ended. Scores of peers may be reused between runs; times are compared within one run only, so images,
@@ -22,6 +22,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 sys.path.insert(0, str(HERE.parent))
 
+import adapts_suite  # noqa: E402
 import image_suite  # noqa: E402
 import kinds_suite  # noqa: E402
 import table_suite  # noqa: E402
@@ -83,18 +84,24 @@ def _kinds(options: argparse.Namespace, _names: list[str], seeds: list[int]) -> 
     return {"results": told, "checks": _checks(kinds_suite.verdicts(told))}
 
 
+def _adapts(options: argparse.Namespace, _names: list[str], seeds: list[int]) -> dict[str, Any]:
+    told = adapts_suite.measure(options.data, seeds, quick=options.quick)
+    checks = _checks(adapts_suite.verdicts(told))
+    return {"results": told, "what each part gives": adapts_suite.ablation(told), "checks": checks}
+
+
 def _checks(verdicts: list[tuple[str, bool]]) -> list[dict[str, Any]]:
     return [{"check": check, "holds": holds} for check, holds in verdicts]
 
 
-_SUITES = {"tables": _tables, "images": _images, "kinds": _kinds}
+_SUITES = {"tables": _tables, "images": _images, "kinds": _kinds, "adapts": _adapts}
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="the folder of the data sets")
     parser.add_argument("--quick", action="store_true", help="one seed and the quick peers")
-    parser.add_argument("--suites", default="tables,images,kinds", help="some of these, with commas")
+    parser.add_argument("--suites", default="tables,images,kinds,adapts", help="some of these, with commas")
     parser.add_argument("--sets", default="", help="names of tables, with commas")
     parser.add_argument("--kinds", default="", help="names of files in kinds/, with commas")
     parser.add_argument("--methods", default="", help="methods, with commas, instead of all")

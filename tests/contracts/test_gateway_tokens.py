@@ -245,3 +245,14 @@ def test_websocket_needs_the_token_too(lab: Lab, replica: Replica) -> None:
     lines = ["GET /default/secret/websocket HTTP/1.1", *upgrade, "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==", "", ""]
     assert raw(lab.endpoints_port, "\r\n".join(lines).encode(), until=b"}").startswith(b"HTTP/1.1 401")
     assert replica.app.arrivals == []
+
+
+def test_address_that_is_not_allowed_is_refused_with_a_good_token(lab: Lab, replica: Replica) -> None:
+    lab.apply(route("secret", replica, allowed_networks=("10.0.0.0/8", "192.168.1.1")))
+    answer = lab.get("/default/secret/x")
+    assert is_problem(answer, 403, "permission_denied")
+    assert is_problem(lab.get("/default/secret/x", BEARER | {"x-forwarded-for": "10.1.2.3"}), 403, "permission_denied")
+    lab.apply(route("secret", replica, allowed_networks=("10.0.0.0/8", "127.0.0.0/8")))
+    assert lab.get("/default/secret/x").status == 200
+    lab.apply(route("secret", replica))
+    assert lab.get("/default/secret/x").status == 200

@@ -10,9 +10,11 @@ from sqlalchemy import Connection, text
 import lepton_ai.core.access
 import lepton_ai.core.events
 import lepton_ai.core.idempotency
+import lepton_ai.infrastructure.compute.usage.store
 import lepton_ai.infrastructure.storage.kv.store
 import lepton_ai.infrastructure.storage.objects.store
 import lepton_ai.infrastructure.storage.queues.store
+import lepton_ai.infrastructure.storage.secrets.store
 import lepton_ai.platform.model_management.endpoints.store
 import lepton_ai.platform.model_management.registry.store
 import lepton_ai.platform.model_management.runs.store
@@ -20,19 +22,6 @@ import lepton_ai.platform.photons.store  # noqa: F401 - each declares its tables
 from lepton_ai.core.database import Database, metadata
 from lepton_ai.core.errors import NotSupported
 from lepton_ai.core.migrate import migrate
-
-OF_THE_FIRST_VERSION = {
-    "endpoints",
-    "events",
-    "idempotency_keys",
-    "model_alias_moves",
-    "model_aliases",
-    "model_versions",
-    "models",
-    "replicas",
-    "tokens",
-    "workspaces",
-}
 
 
 @pytest.fixture
@@ -60,13 +49,17 @@ def test_migrating_twice_changes_nothing(database: Database) -> None:
 
 
 def test_a_database_of_the_first_version_keeps_its_rows(database: Database) -> None:
-    migrate(database)
+    migrate(database, "0001")
     database.write(lambda c: c.execute(text("INSERT INTO workspaces VALUES ('default', 7)")))
-    later = [table for table in reversed(metadata.sorted_tables) if table.name not in OF_THE_FIRST_VERSION]
-    database.write(lambda c: metadata.drop_all(c, later))
-    database.write(lambda c: c.execute(text("UPDATE alembic_version SET version_num = '0001'")))
+    token = "INSERT INTO tokens VALUES ('tok-1', 'default', 'admin', 'd1', 'lep_…', 7, NULL)"
+    database.write(lambda c: c.execute(text(token)))
     migrate(database)
-    assert database.read(lambda c: c.execute(text("SELECT * FROM workspaces")).all()) == [("default", 7)]
+    assert database.read(lambda c: c.execute(text("SELECT id, created_at_ms, quota FROM workspaces")).all()) == [
+        ("default", 7, "{}")
+    ]
+    assert database.read(lambda c: c.execute(text("SELECT name, role, expires_at_ms FROM tokens")).all()) == [
+        ("admin", "admin", None)
+    ]
     assert database.read(lambda c: c.execute(text("SELECT count(*) FROM runs")).scalar_one()) == 0
     database.close()
 

@@ -2,6 +2,8 @@
 
 import json
 import re
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -9,7 +11,14 @@ import pytest
 from api_errors import assert_error
 from cloud_lab import CloudLab
 from gateway_lab import fetch
+from lepton_ai.server.rights import SERVER_RIGHTS, WORKSPACE_RIGHTS
+from waiting import wait_until
 
+Made = Callable[[str], dict[str, str]]
+"""Makes a token of a role for the length of a test, and gives the headers that bring it."""
+
+SIGNED = "/objects/"
+"""What an address with a signature opens, and no token."""
 OPEN = {("GET", "/"), ("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/openapi.json")}
 SAMPLES = {"workspace_id": "default", "name": "numbers", "sha256": "0" * 64, "reference": "1", "version": "1"}
 
@@ -23,6 +32,46 @@ def routes(lab: CloudLab, **values: str) -> list[tuple[str, str]]:
         for path, methods in paths.items()
         for method in methods
     ]
+
+
+def is_for_root(method: str, path: str) -> bool:
+    """Whether the server's admins may send this to any workspace."""
+    return path.endswith(("/quota", "/admin-token")) or (method == "DELETE" and path.count("/") == 4)
+
+
+def predict(lab: CloudLab, headers: dict[str, str]) -> int:
+    """The status of a prediction."""
+    sent = {**headers, "content-type": "application/json"}
+    body = json.dumps({"inputs": [[1, 2, 3, 4]]})
+    return fetch(lab.endpoints_port, "/default/numbers/predict", sent, "POST", body).status
+
+
+def wait_for_status(lab: CloudLab, headers: dict[str, str], status: int) -> int:
+    """Predict until the gateway has heard of the token."""
+    wait_until(lambda: predict(lab, headers) == status)
+    return status
+
+
+@pytest.fixture(scope="module")
+def team(lab: CloudLab) -> Iterator[str]:
+    """Another workspace on the same server; gives its admin's token."""
+    yield lab.api("POST", "/api/v2/workspaces", {"name": "team"}).json["token"]
+    assert lab.api("DELETE", "/api/v2/workspaces/team").status == 200
+
+
+@pytest.fixture
+def made(lab: CloudLab) -> Iterator[Made]:
+    names: list[str] = []
+
+    def make(role: str) -> dict[str, str]:
+        names.append(f"test-{role}")
+        answer = lab.api("POST", "/tokens", {"name": names[-1], "role": role})
+        assert answer.status == 201, answer.body
+        return {"authorization": f"Bearer {answer.json['value']}"}
+
+    yield make
+    for name in names:
+        lab.api("DELETE", f"/tokens/{name}")
 
 
 def test_every_route_but_the_open_ones_needs_a_token(lab: CloudLab) -> None:
@@ -51,7 +100,7 @@ def test_routes_that_are_not_there_need_a_token_too(lab: CloudLab) -> None:
         "/docs",
         "/redoc",
         "/api",
-        "/api/v2/workspaces",
+        "/api/v2",
         "/console",
         "//",
         "/healthz/",
@@ -62,29 +111,110 @@ def test_routes_that_are_not_there_need_a_token_too(lab: CloudLab) -> None:
         assert fetch(lab.port, path, lab.bearer).status in (404, 307), path
 
 
-def test_another_workspace_is_not_there_whatever_is_asked_of_it(lab: CloudLab) -> None:
-    for method, path in routes(lab, workspace_id="other"):
-        if "/workspaces/" not in path:
+def test_another_workspace_is_not_there_whatever_is_asked_of_it(lab: CloudLab, team: str) -> None:
+    """Neither one that is there for a token of `default`, nor `default` for a token of that one."""
+    theirs = {"authorization": f"Bearer {team}"}
+    for headers, workspace_id in ((lab.bearer, "team"), (lab.bearer, "absent"), (theirs, "default")):
+        root = workspace_id != "default"
+        for method, path in routes(lab, workspace_id=workspace_id):
+            if "/workspaces/" not in path or (root and is_for_root(method, path)):
+                continue
+            answer = lab.api(method, path, {}, headers)
+            assert answer.status == 404, (method, path, answer.body)
+            if method != "HEAD":
+                assert b"numbers" not in answer.body.replace(path.encode(), b"")
+
+
+def test_viewer_sees_all_and_changes_nothing(lab: CloudLab, made: Made) -> None:
+    headers = made("viewer")
+    for method, path in routes(lab):
+        if (method, path) in OPEN or path.startswith(SIGNED):
             continue
-        answer = lab.api(method, path, {})
-        assert answer.status in (404, 422), (method, path, answer.body)  # 422: the body is looked at first
-        if method != "HEAD":
-            assert b"numbers" not in answer.body.replace(path.encode(), b"")
-        body = sample_body(method, path)
-        if body is not None:
-            assert lab.api(method, path, body).status == 404, (method, path)
+        answer = lab.api(method, path, {}, headers)
+        # A message that is received is gone, and leftovers are those of all workspaces.
+        if method in ("GET", "HEAD") and not path.endswith(("/api/v2/workspaces", "/messages", "/gc")):
+            assert answer.status not in (401, 403), (method, path, answer.body)
+        else:
+            assert answer.status == 403, (method, path, answer.body)
 
 
-def sample_body(method: str, path: str) -> Any:
-    """A body that the route takes, or None when it takes none."""
-    spec = {"model": {"name": "numbers"}}
-    bodies = {
-        ("POST", "deployments"): {"metadata": {"name": "mine"}, "spec": spec},
-        ("PATCH", "numbers"): {"spec": {"timeout_s": 3}},
-        ("POST", "versions"): {"files": {"model.onnx": {"sha256": "0" * 64, "size_bytes": 1}}, "signature": {}},
-        ("PUT", "x"): {"version": 1},
-    }
-    return bodies.get((method, path.rpartition("/")[2]))
+def test_token_for_endpoints_opens_predictions_alone(lab: CloudLab, made: Made) -> None:
+    headers = made("endpoint")
+    for method, path in routes(lab):
+        if (method, path) not in OPEN and not path.startswith(SIGNED):
+            assert lab.api(method, path, {}, headers).status == 403, (method, path)
+    assert wait_for_status(lab, headers, 200) == 200
+
+
+def test_developer_makes_no_tokens_and_no_workspaces(lab: CloudLab, made: Made) -> None:
+    headers = made("developer")
+    for method, path, body in (
+        ("POST", "/tokens", {"name": "mine", "role": "admin"}),
+        ("DELETE", "/tokens/admin", None),
+        ("GET", "/api/v2/workspaces", None),
+        ("POST", "/api/v2/workspaces", {"name": "mine"}),
+        ("POST", "/api/v2/master-key", None),
+        ("PUT", "/quota", {}),
+    ):
+        assert_error(lab.api(method, path, body, headers), 403)
+    assert lab.api("GET", "/deployments", headers=headers).status == 200
+
+
+def test_every_route_is_reached_by_somebody(lab: CloudLab) -> None:
+    """A route whose noun is missing in the table of rights would be closed to all."""
+    for method, path in routes(lab, workspace_id="default"):
+        answer = lab.api(method, path, {}) if method in ("GET", "HEAD") else None
+        assert answer is None or b"there is nothing at" not in answer.body, path
+    for _, path in routes(lab, workspace_id="default"):
+        noun = path.removeprefix("/api/v2/workspaces/default").strip("/").partition("/")[0]
+        listed = path in SERVER_RIGHTS or noun in WORKSPACE_RIGHTS
+        assert listed or ("GET", path) in OPEN or path.startswith(SIGNED), path
+
+
+def test_revoked_token_stops_working_everywhere_within_a_second(lab: CloudLab, made: Made) -> None:
+    headers = made("developer")
+    assert wait_for_status(lab, headers, 200) == 200
+    name = lab.api("GET", "", headers=headers).json["token"]
+    assert lab.api("DELETE", f"/tokens/{name}").status == 200
+    revoked_s = time.monotonic()
+    assert_error(lab.api("GET", "/models", headers=headers), 401)
+    wait_until(lambda: predict(lab, headers) == 401, interval_s=0.02)
+    assert time.monotonic() - revoked_s < 1.0
+
+
+def test_expired_token_stops_working(lab: CloudLab) -> None:
+    made = lab.api("POST", "/tokens", {"name": "brief", "role": "developer", "expires_in_s": 1}).json
+    headers = {"authorization": f"Bearer {made['value']}"}
+    wait_until(lambda: lab.api("GET", "/models", headers=headers).status == 401)
+    assert "expired" in lab.api("GET", "/models", headers=headers).json["detail"]
+    wait_until(lambda: predict(lab, headers) == 401)
+
+
+def test_tokens_are_listed_as_the_protocol_does_and_never_with_a_value(lab: CloudLab) -> None:
+    made = lab.api("POST", "/tokens", {"name": "listed", "role": "viewer", "expires_in_s": 3600}).json
+    found = next(item for item in lab.api("GET", "/tokens").json if item["name"] == "listed")
+    start, _, end = found["masked_value"].partition("...")
+    assert made["value"].startswith(start)
+    assert made["value"].endswith(end)
+    assert found["expires_at"] == made["expires_at"]
+    assert "value" not in found
+    assert_error(lab.api("POST", "/tokens", {"name": "listed"}), 409, "/tokens")
+    for body in (
+        {"name": "x", "role": "root"},
+        {"name": "x", "role": "workload"},
+        {"name": "X"},
+        {"name": "x", "expires_in_s": 0},
+    ):
+        assert_error(lab.api("POST", "/tokens", body), 422, "/tokens")
+    assert lab.api("DELETE", "/tokens/listed").status == 200
+    assert_error(lab.api("DELETE", "/tokens/listed"), 404, "/tokens")
+
+
+def test_metrics_tell_each_workspace_of_its_own(lab: CloudLab, team: str) -> None:
+    assert b'workspace="default"' in lab.api("GET", "/metrics").body
+    theirs = lab.api("GET", "/metrics", headers={"authorization": f"Bearer {team}"})
+    assert theirs.status == 200
+    assert b"default" not in theirs.body
 
 
 def test_wrong_tokens_are_refused_and_never_repeated(lab: CloudLab) -> None:

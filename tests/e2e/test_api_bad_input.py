@@ -75,10 +75,14 @@ def nothing_is_made(lab: CloudLab) -> Iterator[None]:
 
 
 def what_there_is(lab: CloudLab) -> tuple[Any, ...]:
-    """The names of all models and endpoints, and how many versions there are."""
+    """The names of all models, endpoints, tokens, workspaces and secrets, and how many versions there are."""
     models = lab.api("GET", "/models").json
     endpoints = lab.api("GET", "/deployments").json
-    return ([(item["name"], item["versions"], item["aliases"]) for item in models], [e["spec"] for e in endpoints])
+    tokens = [item["name"] for item in lab.api("GET", "/tokens").json]
+    workspaces = [item["id"] for item in lab.api("GET", "/api/v2/workspaces").json]
+    secrets = lab.api("GET", "/secrets").json
+    versions = [(item["name"], item["versions"], item["aliases"]) for item in models]
+    return (versions, [e["spec"] for e in endpoints], tokens, workspaces, secrets)
 
 
 def json_routes(lab: CloudLab) -> dict[str, tuple[str, str, dict[str, Any]]]:
@@ -109,11 +113,12 @@ def json_routes(lab: CloudLab) -> dict[str, tuple[str, str, dict[str, Any]]]:
                 "message": "",
             },
         ),
+        "make a token": ("POST", "/tokens", {"name": "evil", "role": "viewer"}),
         "move an alias": ("PUT", "/models/numbers/aliases/champion", {"version": 1, "reason": ""}),
     }
 
 
-ROUTES = ("create an endpoint", "change an endpoint", "register a version", "move an alias")
+ROUTES = ("create an endpoint", "change an endpoint", "register a version", "make a token", "move an alias")
 
 
 @pytest.mark.parametrize("route", ROUTES)
@@ -178,6 +183,8 @@ def test_evil_names_are_refused_wherever_a_name_may_stand(lab: CloudLab, name: s
     for model in ({"name": name}, {"name": "numbers", "alias": name}):
         refused = lab.api("POST", "/deployments", {**body, "spec": {**body["spec"], "model": model}})
         assert_error(refused, (404, 422), "/deployments")
+    assert_error(lab.api("POST", "/tokens", {"name": name}), 422, "/tokens")
+    assert_error(lab.api("POST", "/api/v2/workspaces", {"name": name}), 422)
     version = routes["register a version"][2]
     quoted = quote(name, safe="", errors="surrogatepass")
     if name in ("", ".", ".."):
@@ -200,6 +207,10 @@ def test_evil_names_are_refused_wherever_a_name_may_stand(lab: CloudLab, name: s
         ("GET", f"/artifacts/{quoted}", None),
         ("PUT", f"/artifacts/{quoted}", {}),
         ("GET", f"/datasets/{quoted}", None),
+        ("DELETE", f"/tokens/{quoted}", None),
+        ("DELETE", f"/usersecrets/{quoted}", None),
+        ("DELETE", f"/api/v2/workspaces/{quoted}", None),
+        ("PUT", f"/api/v2/workspaces/{quoted}/quota", {}),
     ]
     for method, path, sent in asked:
         answer = lab.api(method, path, sent)
@@ -323,3 +334,13 @@ def refused(lab: CloudLab, method: str, path: str, body: Any, *also: int) -> Ans
     answer = lab.api(method, path, body)
     assert_error(answer, (422, 400, *also), path)
     return answer
+
+
+@pytest.mark.parametrize(
+    "name", ["", " ", "1A", "a/b", "..", "A B", "LEPTON_X", "é", "A\x00", "A\n", "nul\ud800", "x" * 129]
+)
+def test_secrets_with_names_that_no_environment_can_bear_are_refused(lab: CloudLab, name: str) -> None:
+    for path in ("/usersecrets", "/secrets"):
+        answer = lab.api("POST", path, [{"name": "GOOD", "value": "canary"}, {"name": name, "value": "canary"}])
+        assert_error(answer, 422, path)
+        assert b"canary" not in answer.body

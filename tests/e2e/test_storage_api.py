@@ -403,12 +403,40 @@ def test_endpoint_of_a_photon_is_kept_and_says_that_a_later_version_runs_it(lab:
     assert shown["status"]["state"] == "Not Ready"
     assert "a later one runs them" in shown["status"]["message"]
     assert shown["spec"]["photon_id"] == photon_id
-    assert shown["spec"]["asked"]["auto_scaler"] == spec["auto_scaler"]
-    assert shown["spec"]["asked"]["shared_memory_size"] == 64
+    assert shown["spec"]["auto_scaler"] == spec["auto_scaler"]
+    assert shown["spec"]["resource_requirement"]["shared_memory_size"] == 64
     assert f"photon {photon_id}" in lab.ok("endpoint", "list")
     absent = {"metadata": {"name": "absent"}, "spec": spec | {"photon_id": "absent"}}
     assert assert_error(lab.api("POST", "/deployments", absent), 404, "/deployments")["code"] == "not_found"
     neither = {"metadata": {"name": "neither"}, "spec": {}}
-    assert "photon_id" in assert_error(lab.api("POST", "/deployments", neither), 422, "/deployments")["message"]
+    assert "a photon" in assert_error(lab.api("POST", "/deployments", neither), 422, "/deployments")["message"]
     lab.ok("endpoint", "remove", "counter")
     assert lab.api("DELETE", f"/photons/private/{photon_id}").status == 200
+
+
+def test_viewer_reads_files_and_values_and_takes_no_message(lab: CloudLab) -> None:
+    viewer = {"authorization": f"Bearer {lab.api('POST', '/tokens', {'name': 'eyes', 'role': 'viewer'}).json['value']}"}
+    with lab.cloud() as cloud:
+        queue = cloud.queues.create("watched")
+        queue.send("mine")
+        assert form(lab, "/storage/default/watched", "file", b"file").status == 201
+        for path in (
+            "/storage/default/watched",
+            "/queue/watched/length",
+            "/object_storage/private/",
+            "/photons/private",
+        ):
+            assert lab.api("GET", path, headers=viewer).status == 200, path
+        for method, path in (
+            ("GET", "/queue/watched/messages"),
+            ("GET", "/queue/watched/messages?lease_s=1"),
+            ("DELETE", "/storage/default/watched"),
+            ("PUT", "/object_storage/private_presigned/k"),
+            ("POST", "/kv/namespaces/mine"),
+            ("GET", "/gc"),
+        ):
+            assert lab.api(method, path, headers=viewer).status == 403, (method, path)
+        assert queue.length() == 1
+        cloud.queues.remove("watched")
+        cloud.volumes.get().remove("/watched")
+    assert lab.api("DELETE", "/tokens/eyes").status == 200

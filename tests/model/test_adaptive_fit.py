@@ -43,6 +43,37 @@ def chosen_rate(log: DecisionLog) -> float:
     return float(log.of("race")[0].chosen)
 
 
+# Labels that are wrong
+
+
+def test_labels_wrong_at_random_leave_training(model_class: Any) -> None:
+    random = np.random.default_rng(3)
+    middles = random.normal(size=(6, 8))
+    true = np.arange(3000) % 6
+    x = (middles[true] * 2 + random.normal(size=(3000, 8))).astype("float32")
+    is_wrong = random.random(3000) < 0.2
+    y = np.where(is_wrong, random.integers(0, 6, 3000), true)
+    model = model_class((8,), 6, seed=0)
+    model.compile(keras.optimizers.Adam(0.003), metrics=["accuracy"])
+    model.fit(x, y, batch_size=32, epochs=12, verbose=0)
+    *_, found, leaving = model.log.of("clean")
+    assert found.chosen == "yes"
+    assert found.measured["share"] == pytest.approx(0.2, abs=0.08)
+    assert int(leaving.chosen) == pytest.approx((y != true).sum(), rel=0.2)
+    assert np.mean([y[row] != true[row] for row in leaving.measured["for example"]]) >= 0.8
+
+
+def test_hard_classes_with_right_labels_are_not_doubted(model_class: Any) -> None:
+    random = np.random.default_rng(3)
+    y = np.arange(3000) % 6
+    x = (random.normal(size=(6, 8))[y] + random.normal(size=(3000, 8))).astype("float32")
+    model = model_class((8,), 6, seed=0)
+    model.compile(keras.optimizers.Adam(0.003), metrics=["accuracy"])
+    model.fit(x, y, batch_size=32, epochs=8, verbose=0)
+    assert model.evaluate(x, y, verbose=0)[1] < 0.95
+    assert {each.chosen for each in model.log.of("clean")} == {"no"}
+
+
 # The race
 
 

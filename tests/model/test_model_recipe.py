@@ -11,7 +11,7 @@ import tensorflow as tf
 from conftest import bars, blobs
 from lepton_ai.platform.frameworks.adaptive.averages import Averages
 from lepton_ai.platform.frameworks.augmentation import Mirror, Strength, mirrored_images, moved_images, varied_series
-from lepton_ai.platform.frameworks.data import Changes, HeldBack, plain_batches, training_batches
+from lepton_ai.platform.frameworks.data import Changes, HeldBack, Leaving, plain_batches, training_batches
 from lepton_ai.platform.frameworks.intake import Rows
 from lepton_ai.platform.frameworks.recipe import Plan, average_share
 
@@ -300,7 +300,7 @@ def test_stream_that_begins_later_is_the_rest_of_the_same_stream() -> None:
 
 def test_rows_held_back_come_only_in_passes_that_begin_after_they_joined() -> None:
     x = np.arange(40, dtype="float32")[:, None]
-    back = HeldBack(np.array([3, 17, 30, 31]), joins_from=15)
+    back = HeldBack(np.array([3, 17, 30, 31]), 15)
     options: Any = {"steps_per_pass": 8, "seed": 1, "shuffle": True, "held_back": back}
     start = tf.Variable(0, dtype=tf.int64)
     batches = [
@@ -319,6 +319,21 @@ def test_rows_held_back_come_only_in_passes_that_begin_after_they_joined() -> No
         for batch, _ in training_batches(Rows(x, x), start_step=start, **options).take(5).as_numpy_iterator()
     ]
     assert rest == batches[21:26]
+
+
+def test_rows_that_leave_are_gone_from_the_first_pass_that_the_stream_can_still_change() -> None:
+    x = np.arange(40, dtype="float32")[:, None]
+    leaving = Leaving(40)
+    leaving.leave([5, 17], step=0)  # known from step 16 on, which is where the third pass begins
+    assert leaving.values() == {"from_step": 16, "positions": [5, 17]}
+    again = Leaving(40)
+    again.restore(leaving.values())
+    for known in (leaving, again):
+        start = tf.Variable(0, dtype=tf.int64)
+        stream = training_batches(Rows(x, x), steps_per_pass=8, seed=1, shuffle=True, start_step=start, leaving=known)
+        batches = [batch.ravel().tolist() for batch, _ in stream.take(24).as_numpy_iterator()]
+        assert [row for batch in batches[:16] for row in batch].count(5) == 2
+        assert sorted(row for batch in batches[16:] for row in batch) == [r for r in range(40) if r not in (5, 17)]
 
 
 def test_plain_batches_hold_all_rows_in_order() -> None:

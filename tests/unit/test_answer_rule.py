@@ -61,12 +61,30 @@ def test_costs_and_shares_decide_the_threshold() -> None:
     assert decide_rule(truth, shares, specificity=1.0).threshold == 0.75
 
 
+def test_costs_decide_between_any_number_of_classes_and_are_kept() -> None:
+    costs = [[0, 1, 1], [1, 0, 1], [9, 9, 0]]
+    rule = decide_rule(*answers(200, seed=4), costs=costs)
+    assert rule.costs == ((0, 1, 1), (1, 0, 1), (9, 9, 0))
+    assert rule.classes(np.array([[0.6, 0.2, 0.2], [0.7, 0.29, 0.01]])).tolist() == [2, 0]
+    with pytest.raises(InvalidInput, match="costs of 3 classes were given for 4 classes"):
+        rule.check_fits(4)
+
+
 def test_too_few_rows_promise_nothing() -> None:
     rule = decide_rule([1.0, 2.0], [1.0, 2.0], coverage=0.9)
     assert (rule.coverage, rule.quantile) == (0.9, None)
 
 
-@pytest.mark.parametrize("rule", [AnswerRule(), AnswerRule(0.3), AnswerRule(None, 0.9, 2.5), AnswerRule(0.1, 0.9)])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        AnswerRule(),
+        AnswerRule(0.3),
+        AnswerRule(None, 0.9, 2.5),
+        AnswerRule(0.1, 0.9),
+        AnswerRule(costs=((0, 1), (2, 0))),
+    ],
+)
 def test_rule_survives_json(rule: AnswerRule) -> None:
     assert AnswerRule.from_json(json.loads(json.dumps(rule.to_json(), allow_nan=False))) == rule
 

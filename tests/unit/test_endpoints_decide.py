@@ -27,7 +27,7 @@ from lepton_ai.platform.model_management.endpoints.records import (
     Endpoint,
     EndpointSpec,
     EndpointState,
-    PhotonWish,
+    PhotonReference,
     Replica,
     ReplicaObservation,
 )
@@ -379,7 +379,7 @@ def test_every_status_has_a_meaning_and_every_reason_a_sentence() -> None:
 def test_endpoint_of_a_photon_says_that_nothing_runs_it_and_starts_nothing() -> None:
     world = World(replicas=1)
     assert world.endpoint is not None
-    world.endpoint = replace(world.endpoint, spec=EndpointSpec("", 0, 1, photon=PhotonWish("counter-1", "private")))
+    world.endpoint = replace(world.endpoint, spec=EndpointSpec(photon=PhotonReference("counter-1", "private")))
     for _ in range(3):
         world.step()
         assert world.endpoint.reason is EndpointReason.PHOTON_NOT_RUN

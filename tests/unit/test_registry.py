@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection
 
+from lepton_ai.core.access import Access
+from lepton_ai.core.access.quotas import QuotaExceeded, Quotas
+from lepton_ai.core.access.workspaces import Quota
 from lepton_ai.core.clock import ManualClock
 from lepton_ai.core.database import Database
 from lepton_ai.core.errors import Conflict, InvalidInput, NotFound
@@ -26,6 +29,7 @@ from lepton_ai.platform.model_management.registry.records import (
     ModelVersion,
 )
 from lepton_ai.platform.model_management.registry.service import Registry
+from lepton_ai.platform.model_management.registry.store import bytes_of
 from lepton_ai.platform.preprocessing.signature import Signature, Task, TensorSpec
 
 SIGNATURE = Signature(
@@ -67,7 +71,10 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
     database = Database.open(tmp_path / "lepton.db")
     migrate(database)
     artifacts = open_driver(tmp_path / "artifacts")
-    yield Lab(Registry(database, artifacts, clock, new_id, Journal(clock, new_id)), database, artifacts, clock)
+    journal = Journal(clock, new_id)
+    Access(database, clock, new_id, journal).create_workspace("default")
+    registry = Registry(database, artifacts, clock, new_id, journal, Quotas({"storage_bytes": (bytes_of,)}))
+    yield Lab(registry, database, artifacts, clock)
     database.close()
 
 
@@ -215,3 +222,16 @@ def test_a_file_that_versions_share_counts_once(lab: Lab) -> None:
 def test_a_wrong_reference_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput):
         ModelReference.parse(text)
+
+
+def test_version_that_would_go_beyond_the_quota_is_refused_with_number_and_limit(lab: Lab) -> None:
+    lab.register(content=b"x" * 100)
+    new_id = id_source(lab.clock)
+    access = Access(lab.database, lab.clock, new_id, Journal(lab.clock, new_id))
+    access.set_quota("default", Quota(storage_bytes=150), "admin")
+    lab.register(content=b"x" * 100)  # the same bytes are stored once
+    with pytest.raises(QuotaExceeded, match=r"storage bytes is 150 .* 102 are used, and 100 more"):
+        lab.register(content=b"y" * 100)
+    assert lab.registry.resolve("default", ModelReference("m", 2))
+    with pytest.raises(NotFound):
+        lab.registry.resolve("default", ModelReference("m", 3))

@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from lepton_ai.core.access import Access
+from lepton_ai.core.access.quotas import QuotaExceeded, Quotas
+from lepton_ai.core.access.workspaces import Quota
 from lepton_ai.core.clock import ManualClock
 from lepton_ai.core.database import Database
 from lepton_ai.core.errors import Conflict, InvalidInput, NotFound
@@ -29,6 +32,7 @@ from lepton_ai.platform.model_management.runs.lifecycle import RunReason, RunSta
 from lepton_ai.platform.model_management.runs.reconciler import RunReconciler
 from lepton_ai.platform.model_management.runs.records import Run, RunSpec
 from lepton_ai.platform.model_management.runs.service import Runs
+from lepton_ai.platform.model_management.runs.store import count_unfinished
 from lepton_ai.platform.preprocessing.signature import Signature, Task, TensorSpec
 
 TABLE = b"age,stay\n41,3\n52,4\n"
@@ -50,8 +54,11 @@ class House:
         self.training = folder / "training"
         self._new_id = id_source(self.clock)
         self._journal = Journal(self.clock, self._new_id)
-        self.registry = Registry(self.database, self.artifacts, self.clock, self._new_id, self._journal)
-        self.runs = Runs(self.database, self.clock, self._new_id, self._journal, lambda: None)
+        self.access = Access(self.database, self.clock, self._new_id, self._journal)
+        self.access.create_workspace("default")
+        quotas = Quotas({"jobs": (count_unfinished,)})
+        self.registry = Registry(self.database, self.artifacts, self.clock, self._new_id, self._journal, quotas)
+        self.runs = Runs(self.database, self.clock, self._new_id, self._journal, lambda: None, quotas)
         self.reconciler = self.control_plane(places)
         table = folder / "visits.csv"
         table.write_bytes(TABLE)
@@ -336,3 +343,14 @@ def test_stored_table_is_named_by_its_content(house: House) -> None:
     digest = hashlib.sha256(TABLE).hexdigest()
     assert house.files == {"visits.csv": ArtifactFile(digest, len(TABLE))}
     assert b"".join(house.artifacts.read(digest)) == TABLE
+
+
+def test_runs_beyond_the_quota_are_refused_until_one_is_over(house: House) -> None:
+    house.access.set_quota("default", Quota(jobs=1), "admin")
+    first = house.ask()
+    with pytest.raises(QuotaExceeded, match="the quota of jobs is 1 in workspace 'default': 1 are used"):
+        house.ask("other")
+    asyncio.run(house.runs.stop("default", first.id, "me"))
+    house.ask("other")
+    with pytest.raises(QuotaExceeded):
+        asyncio.run(house.runs.resume("default", first.id, "me"))

@@ -7,7 +7,7 @@ import click
 
 from lepton_ai.cli.cloud import cloud_of
 from lepton_ai.cli.main import data_dir_option
-from lepton_ai.cli.output import json_option, print_json, print_table, print_text, progress, say, size_text, time_text
+from lepton_ai.cli.output import json_option, print_json, print_table, print_text, progress, say, size_text, when_text
 
 if TYPE_CHECKING:
     from lepton_ai.sdk.buckets import Bucket
@@ -46,7 +46,7 @@ def list_(ctx: click.Context, prefix: str, public: bool, as_json: bool) -> None:
     if as_json:
         print_json([item.model_dump() for item in found])
         return
-    rows = [{"key": item.key, "size": size_text(item.size), "changed": time_text(item.last_modified)} for item in found]
+    rows = [{"key": item.key, "size": size_text(item.size), "changed": when_text(item.last_modified)} for item in found]
     print_table(rows, ["key", "size", "changed"])
 
 

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from lepton_ai.sdk.endpoints import Prediction
 
 
+_ANY_PORT = 8080
+"""What is declared where nothing is said; a command that heeds PORT listens where it is told."""
+
+
 @click.group("endpoint")
 def command() -> None:
     """List, call, change and remove endpoints."""
@@ -40,12 +44,57 @@ def list_endpoints(ctx: click.Context, as_json: bool) -> None:
             "state": endpoint.state,
             "ready": f"{endpoint.details.status.ready_replicas}"
             f"/{endpoint.details.spec.resource_requirement.min_replicas}",
-            "model": endpoint.details.spec.serves,
+            "serves": endpoint.details.spec.source,
             "url": endpoint.url,
         }
         for endpoint in found
     ]
-    print_table(rows, ["name", "state", "ready", "model", "url"])
+    print_table(rows, ["name", "state", "ready", "serves", "url"])
+
+
+@command.command("create")
+@click.argument("name")
+@click.argument("argv", nargs=-1, required=True, metavar="-- COMMAND...")
+@click.option("--port", type=click.IntRange(1, 65535), help="Where it listens if it does not heed PORT.")
+@click.option("--env", "env", multiple=True, metavar="NAME=VALUE", help="A variable; may be repeated.")
+@click.option("--secret", "secrets", multiple=True, metavar="NAME=SECRET", help="A variable that a secret holds.")
+@click.option("--min-replicas", type=click.IntRange(0, 64), default=1, help="How many replicas run.")
+@click.option("--no-wait", is_flag=True, help="Return at once instead of when it is ready.")
+@json_option
+@data_dir_option
+@click.pass_context
+def create(
+    ctx: click.Context,
+    name: str,
+    argv: tuple[str, ...],
+    port: int | None,
+    env: tuple[str, ...],
+    secrets: tuple[str, ...],
+    min_replicas: int,
+    no_wait: bool,
+    as_json: bool,
+) -> None:
+    """Put a command behind an HTTP endpoint: any program that listens where the variable PORT says.
+
+    `lepton deploy` does the same for a model.
+
+    \b
+    Example:
+      lepton endpoint create files -- sh -c 'python -m http.server $PORT'
+    """
+    endpoint = cloud_of(ctx).endpoints.create(
+        name,
+        command=argv,
+        port=port or _ANY_PORT,
+        env=_pairs(env, "--env"),
+        secrets=_pairs(secrets, "--secret"),
+        min_replicas=min_replicas,
+    )
+    if min_replicas and not no_wait:
+        endpoint.wait(told=say)
+    _tell(endpoint, as_json)
+    if not as_json:
+        click.echo(endpoint.url)
 
 
 @command.command("show")
@@ -72,7 +121,7 @@ def show(ctx: click.Context, name: str, as_json: bool) -> None:
             "name": name,
             "state": details.status.state,
             "why": details.status.message,
-            "model": details.spec.serves,
+            "serves": details.spec.source,
             "replicas": f"{details.status.ready_replicas} of {details.spec.resource_requirement.min_replicas} ready",
             "address": endpoint.url,
         }
@@ -231,6 +280,16 @@ def remove(ctx: click.Context, name: str) -> None:
     """
     cloud_of(ctx).endpoints.get(name).remove()
     say(f"Endpoint {name} is gone.")
+
+
+def _pairs(said: tuple[str, ...], option: str) -> dict[str, str]:
+    pairs = {}
+    for each in said:
+        name, equals, value = each.partition("=")
+        if not equals or not name:
+            raise InvalidInput(f"`{option}` must be NAME=VALUE, got {each[:80]!r}")
+        pairs[name] = value
+    return pairs
 
 
 def _tell(endpoint: Any, as_json: bool) -> None:

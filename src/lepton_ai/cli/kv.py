@@ -6,7 +6,7 @@ import click
 
 from lepton_ai.cli.cloud import cloud_of
 from lepton_ai.cli.main import data_dir_option
-from lepton_ai.cli.output import json_option, print_chunks, print_json, print_table, print_text, say, time_text
+from lepton_ai.cli.output import json_option, print_chunks, print_json, print_table, print_text, say, when_text
 
 
 @click.group()
@@ -52,7 +52,7 @@ def list_(ctx: click.Context, as_json: bool) -> None:
         print_json([item.model_dump() for item in found])
         return
     rows = [
-        {"name": item.name, "made": time_text(item.metadata.created_at), "owner": item.metadata.owner} for item in found
+        {"name": item.name, "made": when_text(item.metadata.created_at), "owner": item.metadata.owner} for item in found
     ]
     print_table(rows, ["name", "made", "owner"])
 

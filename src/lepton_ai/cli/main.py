@@ -28,6 +28,10 @@ COMMANDS = {
     "login": ("lepton_ai.cli.login", "Remember a cloud on another machine."),
     "logout": ("lepton_ai.cli.logout", "Forget it again."),
     "whoami": ("lepton_ai.cli.whoami", "Show which cloud and workspace commands speak to."),
+    "workspace": ("lepton_ai.cli.workspace", "Make, limit and show workspaces."),
+    "token": ("lepton_ai.cli.token", "Make, list and revoke tokens."),
+    "secret": ("lepton_ai.cli.secret", "Make, list and remove secrets."),
+    "audit": ("lepton_ai.cli.audit", "Show what was changed, and by whom."),
     "run": ("lepton_ai.cli.run", "Run a script with the data sets in reach."),
     "data": ("lepton_ai.cli.data", "Add, list and show data sets."),
     "train": ("lepton_ai.cli.train", "Train a model from a table, as a run of the cloud."),
@@ -40,6 +44,7 @@ COMMANDS = {
     "kv": ("lepton_ai.cli.kv", "Keep small values under keys."),
     "queue": ("lepton_ai.cli.queue", "Pass messages on."),
     "gc": ("lepton_ai.cli.gc", "Remove files that nobody needs any more."),
+    "node": ("lepton_ai.cli.node", "List machines and resource shapes."),
 }
 
 

@@ -16,7 +16,7 @@ from lepton_ai.cli.output import (
     progress,
     say,
     size_text,
-    time_text,
+    when_text,
 )
 from lepton_ai.core.errors import InvalidInput
 
@@ -41,7 +41,7 @@ def list_models(ctx: click.Context, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    rows = [{**model, "aliases": _aliases(model["aliases"]), "made": time_text(model["created_at"])} for model in found]
+    rows = [{**model, "aliases": _aliases(model["aliases"]), "made": when_text(model["created_at"])} for model in found]
     print_table(rows, ["name", "versions", "latest", "aliases", "made"])
 
 
@@ -72,7 +72,7 @@ def show(ctx: click.Context, model: str, as_json: bool) -> None:
             "gives": f"{given['name']} {given['shape']}",
             **{name.replace("_", " "): f"{value:.4f}" for name, value in details.metrics.items()},
             "size": size_text(details.size_bytes),
-            "made": f"{time_text(details.created_at)} by {details.created_by}",
+            "made": f"{when_text(details.created_at)} by {details.created_by}",
             "message": details.message,
         }
     )
@@ -100,7 +100,7 @@ def versions(ctx: click.Context, name: str, as_json: bool) -> None:
             "aliases": " ".join(version.aliases),
             "metrics": ", ".join(f"{key} {value:.4f}" for key, value in version.metrics.items()),
             "size": size_text(version.size_bytes),
-            "made": time_text(version.created_at),
+            "made": when_text(version.created_at),
             "message": version.message,
         }
         for version in found
@@ -137,7 +137,7 @@ def alias(ctx: click.Context, name: str, alias: str | None, version: int | None,
     if as_json:
         print_json(moves)
         return
-    rows = [{**move, "when": time_text(move["at"]), "from": move["previous"], "to": move["version"]} for move in moves]
+    rows = [{**move, "when": when_text(move["at"]), "from": move["previous"], "to": move["version"]} for move in moves]
     print_table(rows, ["when", "alias", "from", "to", "actor", "reason"])
 
 

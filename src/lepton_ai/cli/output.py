@@ -126,8 +126,10 @@ def size_text(size_bytes: int) -> str:
     return f"{size:.1f} TB"
 
 
-def time_text(at_ms: int) -> str:
-    """A time for people, where they are."""
+def when_text(at_ms: int | None) -> str:
+    """A time for people, where they are; nothing for None."""
+    if at_ms is None:
+        return ""
     return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 

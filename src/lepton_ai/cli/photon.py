@@ -14,7 +14,7 @@ from lepton_ai.cli.output import (
     progress,
     say,
     size_text,
-    time_text,
+    when_text,
 )
 
 public_option = click.option("--public", is_flag=True, help="Among those that every workspace may read.")
@@ -71,7 +71,7 @@ def list_(ctx: click.Context, public: bool, as_json: bool) -> None:
             "id": item.id,
             "model": item.model,
             "size": size_text(item.size_bytes),
-            "pushed": time_text(item.created_at),
+            "pushed": when_text(item.created_at),
             "owner": item.owner,
         }
         for item in found
@@ -105,7 +105,7 @@ def show(ctx: click.Context, photon: str, public: bool, as_json: bool) -> None:
             "image": found.image,
             "size": size_text(found.size_bytes),
             "sha256": found.sha256,
-            "pushed": time_text(found.created_at),
+            "pushed": when_text(found.created_at),
             "owner": found.owner,
         }
     )

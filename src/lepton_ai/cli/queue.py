@@ -4,7 +4,7 @@ import click
 
 from lepton_ai.cli.cloud import cloud_of
 from lepton_ai.cli.main import data_dir_option
-from lepton_ai.cli.output import json_option, print_json, print_table, print_text, say, time_text
+from lepton_ai.cli.output import json_option, print_json, print_table, print_text, say, when_text
 
 
 @click.group()
@@ -50,7 +50,7 @@ def list_(ctx: click.Context, as_json: bool) -> None:
         print_json([item.model_dump() | {"length": length} for item, length in found])
         return
     rows = [
-        {"name": item.name, "waiting": length, "made": time_text(item.created_at), "owner": item.owner}
+        {"name": item.name, "waiting": length, "made": when_text(item.created_at), "owner": item.owner}
         for item, length in found
     ]
     print_table(rows, ["name", "waiting", "made", "owner"])

@@ -27,7 +27,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
             "state": endpoint.state,
             "replicas": f"{endpoint.details.status.ready_replicas}"
             f"/{endpoint.details.spec.resource_requirement.min_replicas}",
-            "model": endpoint.details.spec.serves,
+            "serves": endpoint.details.spec.source,
             "why": endpoint.details.status.message,
         }
         for endpoint in cloud.endpoints.list()
@@ -51,4 +51,4 @@ def command(ctx: click.Context, as_json: bool) -> None:
     )
     if endpoints:
         click.echo()
-        print_table(endpoints, ["endpoint", "state", "replicas", "model", "why"])
+        print_table(endpoints, ["endpoint", "state", "replicas", "serves", "why"])

@@ -6,7 +6,7 @@ import click
 
 from lepton_ai.cli.cloud import cloud_of
 from lepton_ai.cli.main import data_dir_option
-from lepton_ai.cli.output import json_option, print_json, print_table, print_text, progress, say, size_text, time_text
+from lepton_ai.cli.output import json_option, print_json, print_table, print_text, progress, say, size_text, when_text
 
 volume_option = click.option("--volume", default="default", show_default=True, help="Which volume.")
 
@@ -47,7 +47,7 @@ def list_(ctx: click.Context, path: str, volume: str, as_json: bool) -> None:
         {
             "name": entry.name + ("/" if entry.type == "dir" else ""),
             "size": "" if entry.type == "dir" else size_text(entry.size_bytes),
-            "changed": time_text(entry.changed_at),
+            "changed": when_text(entry.changed_at),
         }
         for entry in found
     ]

@@ -15,7 +15,7 @@ from lepton_ai.cli.output import (
     print_table,
     progress,
     say,
-    time_text,
+    when_text,
 )
 from lepton_ai.cli.train_follow import follow_run
 
@@ -127,7 +127,7 @@ def list_runs(ctx: click.Context, as_json: bool) -> None:
             "step": _step(run),
             "version": run.details.version,
             "data": run.details.data,
-            "made": time_text(run.details.created_at),
+            "made": when_text(run.details.created_at),
         }
         for run in found
     ]
@@ -164,8 +164,8 @@ def show(ctx: click.Context, run: str, as_json: bool) -> None:
             "loss": (details.progress or {}).get("loss"),
             "checkpoint": f"after step {details.checkpoint_step:,}" if details.checkpoint_step else "",
             "processes": details.attempt,
-            "made": f"{time_text(details.created_at)} by {details.owner}",
-            "ended": time_text(details.finished_at) if details.finished_at else "",
+            "made": f"{when_text(details.created_at)} by {details.owner}",
+            "ended": when_text(details.finished_at) if details.finished_at else "",
             **{f"test {name}": f"{value:.4f}" for name, value in measured.items()},
         }
     )

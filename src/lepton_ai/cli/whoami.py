@@ -23,6 +23,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
     shown = {
         "workspace": found.id,
         "token": found.token,
+        "role": found.role,
         "address": cloud.address.url,
         "found_in": cloud.address.source,
     }

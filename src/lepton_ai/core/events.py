@@ -24,6 +24,7 @@ events_table = Table(
     Column("message", Text, nullable=False),
     Column("details", Json, nullable=False),
     Index("events_by_object", "workspace_id", "object_kind", "object_name", "id"),
+    Index("events_by_workspace", "workspace_id", "id"),
 )
 
 _INSERT = insert(events_table)
@@ -115,6 +116,40 @@ def events_of(
         .limit(limit)
     ).mappings()
     return [Event(**row) for row in rows][::-1]
+
+
+def find_events(
+    connection: Connection,
+    workspace_id: str,
+    *,
+    object_kind: str | None = None,
+    object_name: str | None = None,
+    actor: str | None = None,
+    since_ms: int | None = None,
+    until_ms: int | None = None,
+    before: str | None = None,
+    limit: int = 100,
+) -> Sequence[Event]:
+    """The events of a workspace, newest first.
+
+    Args:
+        since_ms: Not before this time.
+        until_ms: Before this time.
+        before: Only events older than the one of this id, to read page after page.
+    """
+    table = events_table.c
+    query = select(events_table).where(table.workspace_id == workspace_id).order_by(table.id.desc()).limit(limit)
+    wanted = {table.object_kind: object_kind, table.object_name: object_name, table.actor: actor}
+    for column, value in wanted.items():
+        if value is not None:
+            query = query.where(column == value)
+    if since_ms is not None:
+        query = query.where(table.at_ms >= since_ms)
+    if until_ms is not None:
+        query = query.where(table.at_ms < until_ms)
+    if before is not None:
+        query = query.where(table.id < before)
+    return [Event(**row) for row in connection.execute(query).mappings()]
 
 
 def with_details(event: Event, **details: Any) -> Event:

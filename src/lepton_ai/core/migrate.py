@@ -9,8 +9,11 @@ from lepton_ai.core.database import Database
 from lepton_ai.core.errors import NotSupported
 
 
-def migrate(database: Database) -> None:
+def migrate(database: Database, revision: str = "head") -> None:
     """Run the migrations that are missing, each once.
+
+    Args:
+        revision: How far; a test stops at an earlier schema.
 
     Raises:
         NotSupported: A newer version of lepton-ai wrote this database.
@@ -33,6 +36,6 @@ def migrate(database: Database) -> None:
                 hint="Install that version: pip install --upgrade lepton-ai",
             )
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
 
     database.write(work)

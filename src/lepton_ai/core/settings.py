@@ -98,11 +98,23 @@ class Settings:
         parse=_names,
         help="Names of further environment variables that workers inherit, separated by commas.",
     )
+    public_endpoints: str = _setting(
+        "loopback",
+        env="LEPTON_PUBLIC_ENDPOINTS",
+        parse=_one_of("loopback", "always", "never"),
+        help="Where an endpoint that asks for no tokens is open to anyone: on `loopback` alone, `always`, or `never`.",
+    )
     workspace_id: str = _setting("default", env="LEPTON_WORKSPACE_ID", help="The workspace that commands speak of.")
     workspace_url: str = _setting(
         "", env="LEPTON_WORKSPACE_URL", help="The address of a workspace; empty for the cloud of the data folder."
     )
     workspace_token: str = _setting("", env="LEPTON_WORKSPACE_TOKEN", secret=True, help="The token for that workspace.")
+
+    @property
+    def allows_public_endpoints(self) -> bool:
+        """Whether an endpoint that asks for no tokens is open to anyone who reaches this server."""
+        on_loopback = self.host == "localhost" or self.host.startswith("127.") or self.host == "::1"
+        return self.public_endpoints == "always" or (self.public_endpoints == "loopback" and on_loopback)
 
     @property
     def endpoints_port(self) -> int:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from lepton_ai.core.errors import InvalidInput, Unauthenticated
 from lepton_ai.core.settings import load_settings
+from lepton_ai.sdk.audit import Audit
 from lepton_ai.sdk.buckets import Buckets
 from lepton_ai.sdk.connection import Connection
 from lepton_ai.sdk.credentials import Address, find_address
@@ -21,10 +22,14 @@ from lepton_ai.sdk.gc import Leftovers
 from lepton_ai.sdk.kv import KeyValues
 from lepton_ai.sdk.local import start_server, stop_server
 from lepton_ai.sdk.models import Models, ModelVersion
+from lepton_ai.sdk.nodes import Nodes
 from lepton_ai.sdk.photons import Photons
 from lepton_ai.sdk.queues import Queues
 from lepton_ai.sdk.runs import Run, Runs
+from lepton_ai.sdk.secrets import Secrets
+from lepton_ai.sdk.tokens import Tokens
 from lepton_ai.sdk.volumes import Volumes
+from lepton_ai.sdk.workspaces import Workspaces
 from lepton_ai.server.schemas.workspace import ServerStatus, WorkspaceName
 
 if TYPE_CHECKING:
@@ -33,7 +38,7 @@ if TYPE_CHECKING:
 
 
 class Cloud:
-    """A running cloud: its models, its endpoints, its training runs, its data sets.
+    """A running cloud: its models, its endpoints, its training runs, its data sets, and who may do what with them.
 
     `Cloud()` finds the cloud that `lepton` commands speak to: the variables `LEPTON_WORKSPACE_URL` and
     `LEPTON_WORKSPACE_TOKEN`, then what `lepton login` stored, then the one on this machine.
@@ -62,9 +67,12 @@ class Cloud:
         settings, origins = load_settings(flags)
         self.address: Address = find_address(settings, local_first=origins["data_dir"].kind in ("flag", "env"))
         self._connection = Connection(self.address.url, self.address.token)
+        server_url = self.address.url.rpartition("/workspaces/")[0] or self.address.url
+        self._server = Connection(server_url, self.address.token)
         self.models = Models(self._connection)
         self.endpoints = Endpoints(self._connection, self._connect)
         self.runs = Runs(self._connection)
+        self.nodes = Nodes(self._connection)
         self.datasets = Datasets(settings)
         self.volumes = Volumes(self._connection)
         self.buckets = Buckets(self._connection)
@@ -72,6 +80,10 @@ class Cloud:
         self.queues = Queues(self._connection)
         self.photons = Photons(self._connection)
         self.leftovers = Leftovers(self._connection)
+        self.secrets = Secrets(self._connection, self._server)
+        self.tokens = Tokens(self._connection)
+        self.workspaces = Workspaces(self._connection, self._server)
+        self.audit = Audit(self._connection)
 
     @classmethod
     @contextmanager
@@ -116,6 +128,7 @@ class Cloud:
     def close(self) -> None:
         """Close the connections. The cloud runs on."""
         self._connection.close()
+        self._server.close()
 
     def ping(self) -> WorkspaceName:
         """Check that the cloud answers and knows the token.

@@ -1,7 +1,7 @@
 """Endpoints from Python: make them, ask them, change them, remove them."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
@@ -228,22 +228,48 @@ class Endpoints:
         """
         return self._endpoint(self._connection.read(Deployment, f"/deployments/{check_name('endpoint', name)}"))
 
-    def create(self, name: str, model: str, *, min_replicas: int = 1, timeout_s: int = 300) -> Endpoint:
-        """Make an endpoint. Returns at once; `wait` tells when it is ready.
+    def create(
+        self,
+        name: str,
+        model: str | None = None,
+        *,
+        command: Sequence[str] | None = None,
+        port: int | None = None,
+        env: Mapping[str, str] | None = None,
+        secrets: Mapping[str, str] | None = None,
+        min_replicas: int = 1,
+        timeout_s: int = 300,
+    ) -> Endpoint:
+        """Make an endpoint of a model or of a command. Returns at once; `wait` tells when it is ready.
+
+        Args:
+            name: What it is called.
+            model: What it serves: `digits`, `digits:4`, `digits@champion`. Or
+            command: a command line that listens where the variable `PORT` says.
+            port: Where the command listens if it does not heed `PORT`; none at all if it serves nothing.
+            env: Variables of its environment.
+            secrets: Variables that secrets hold: the secret's name by the variable's.
+            min_replicas: How many replicas run.
+            timeout_s: How long one answer may take.
 
         Raises:
             NotFound: There is no such model version.
             AlreadyExists: The name is taken.
+            InvalidInput: There are not one of model and command, or one breaks its rule.
         """
-        body = {
-            "metadata": {"id": name, "name": name},
-            "spec": {
-                "model": _model_field(model),
-                "resource_requirement": {"min_replicas": min_replicas},
-                "timeout_s": timeout_s,
-            },
-        }
-        made = self._connection.create("/deployments", body)
+        spec: dict[str, Any] = {"resource_requirement": {"min_replicas": min_replicas}, "timeout_s": timeout_s}
+        if model is not None:
+            spec["model"] = _model_field(model)
+        if command is not None:
+            ports = [] if port is None else [{"container_port": port}]
+            spec["container"] = {"command": list(command), "ports": ports}
+        variables: list[dict[str, Any]] = [{"name": key, "value": value} for key, value in (env or {}).items()]
+        variables += [
+            {"name": key, "value_from": {"secret_name_ref": secret}} for key, secret in (secrets or {}).items()
+        ]
+        if variables:
+            spec["envs"] = variables
+        made = self._connection.create("/deployments", {"metadata": {"id": name, "name": name}, "spec": spec})
         return self._endpoint(parsed(Deployment, made, self._connection.url))
 
     def _endpoint(self, found: Deployment) -> Endpoint:

@@ -106,7 +106,7 @@ def endpoint_html(endpoint: Deployment) -> str:
     """An endpoint: where it answers, what it serves, how it stands."""
     facts = {
         "state": f"{endpoint.status.state}: {endpoint.status.message}",
-        "model": endpoint.spec.serves,
+        "model": endpoint.spec.source,
         "replicas ready": _ready(endpoint),
         "address": endpoint.status.endpoint.external_endpoint,
         "made": f"{_when(endpoint.metadata.created_at)} by {endpoint.metadata.owner}",
@@ -117,7 +117,7 @@ def endpoint_html(endpoint: Deployment) -> str:
 def endpoints_html(endpoints: Sequence[Deployment]) -> str:
     """A list of endpoints."""
     rows = [
-        (each.metadata.name, each.status.state, _ready(each), each.spec.serves, each.status.endpoint.external_endpoint)
+        (each.metadata.name, each.status.state, _ready(each), each.spec.source, each.status.endpoint.external_endpoint)
         for each in endpoints
     ]
     return _table(("endpoint", "state", "ready", "model", "address"), rows)

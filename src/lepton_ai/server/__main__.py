@@ -16,6 +16,7 @@ import uvicorn
 import uvloop
 
 from lepton_ai import __version__
+from lepton_ai.core.access import DEFAULT_WORKSPACE
 from lepton_ai.core.clock import SystemClock
 from lepton_ai.core.errors import Conflict, LeptonError
 from lepton_ai.core.failpoints import failpoint
@@ -25,7 +26,7 @@ from lepton_ai.core.log import log, log_to
 from lepton_ai.core.settings import Settings, load_settings
 from lepton_ai.infrastructure.compute.supervisor import identity_of
 from lepton_ai.server.app import create_app
-from lepton_ai.server.control_plane import DEFAULT_WORKSPACE, ControlPlane, record_stop, stop_all_workers
+from lepton_ai.server.control_plane import ControlPlane, record_stop, stop_all_workers
 from lepton_ai.server.routes.endpoints import endpoints_url
 
 KEEP_WORKLOADS = signal.SIGUSR1

@@ -15,7 +15,9 @@ from lepton_ai.core.log import log
 from lepton_ai.server.control_plane import ControlPlane
 from lepton_ai.server.guard import App, Guard, answer_error
 from lepton_ai.server.routes import (
+    absent,
     artifacts,
+    audit,
     bucket,
     datasets,
     endpoints,
@@ -23,11 +25,15 @@ from lepton_ai.server.routes import (
     kv,
     metrics,
     models,
+    nodes,
     photon,
     queue,
     runs,
+    secrets,
     storage,
+    tokens,
     workspace,
+    workspaces,
 )
 
 _MOST_ERRORS = 20
@@ -38,7 +44,7 @@ def create_app(plane: ControlPlane) -> App:
     app = FastAPI(title="Lepton AI", version=__version__, docs_url=None, redoc_url=None, openapi_url="/openapi.json")
     app.state.control_plane = plane
     app.state.draining = False
-    for room in (
+    rooms = (
         workspace,
         endpoints,
         models,
@@ -51,8 +57,15 @@ def create_app(plane: ControlPlane) -> App:
         queue,
         photon,
         gc,
+        secrets,
+        tokens,
+        audit,
+        workspaces,
         metrics,
-    ):
+        nodes,
+        absent,
+    )
+    for room in rooms:
         # Their routes and not the routers: a router in a router is matched twice, 0.2 ms a request in all.
         app.router.routes.extend(room.router.routes)
 

@@ -1,14 +1,17 @@
 """The control plane: all wiring, in one place."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from typing import Any
 
 from sqlalchemy import Connection
 
-from lepton_ai.core.access import Access
+from lepton_ai.core.access import DEFAULT_WORKSPACE, Access
+from lepton_ai.core.access.quotas import Counter, Quotas
+from lepton_ai.core.access.service import ADMIN_TOKEN
 from lepton_ai.core.clock import Clock, SystemClock
 from lepton_ai.core.database import Database
 from lepton_ai.core.events import Journal
@@ -17,31 +20,44 @@ from lepton_ai.core.files import write_atomically
 from lepton_ai.core.folders import DataFolder, remove_socket_folder, socket_folder
 from lepton_ai.core.ids import id_source
 from lepton_ai.core.log import log
-from lepton_ai.core.master_key import master_key
+from lepton_ai.core.master_key import MasterKeyFile
 from lepton_ai.core.migrate import migrate
 from lepton_ai.core.reconcile import ReconcileLoop
 from lepton_ai.core.settings import Settings
 from lepton_ai.infrastructure.compute.port import Executor, WorkerPhase
+from lepton_ai.infrastructure.compute.usage.meter import UsageMeter
+from lepton_ai.infrastructure.compute.usage.records import MeteredWorker
 from lepton_ai.infrastructure.network.gateway import choose_driver
 from lepton_ai.infrastructure.network.keeper import KIND, GatewayKeeper
 from lepton_ai.infrastructure.network.routes import EndpointRoute, RouteTable, Upstream
 from lepton_ai.infrastructure.storage.datasets import Catalogue, open_catalogue
+from lepton_ai.infrastructure.storage.kv import store as kv_store
 from lepton_ai.infrastructure.storage.kv.service import KeyValues
+from lepton_ai.infrastructure.storage.objects import store as object_store
 from lepton_ai.infrastructure.storage.objects.port import ObjectStore
 from lepton_ai.infrastructure.storage.objects.service import Buckets
 from lepton_ai.infrastructure.storage.objects.signing import Links
 from lepton_ai.infrastructure.storage.port import ArtifactStore
+from lepton_ai.infrastructure.storage.queues import store as queue_store
 from lepton_ai.infrastructure.storage.queues.service import Queues
+from lepton_ai.infrastructure.storage.secrets import store as secret_store
+from lepton_ai.infrastructure.storage.secrets.service import Secrets
 from lepton_ai.infrastructure.storage.volumes.service import Volumes
 from lepton_ai.platform.gc.collectors import ArtifactCollector, Collector, FileCollector, ObjectCollector
 from lepton_ai.platform.gc.records import LeftoverKind
 from lepton_ai.platform.gc.service import Leftovers
 from lepton_ai.platform.model_management.endpoints import store as endpoint_store
 from lepton_ai.platform.model_management.endpoints.lifecycle import ReplicaStatus
-from lepton_ai.platform.model_management.endpoints.probe import answers
+from lepton_ai.platform.model_management.endpoints.probe import Probe
 from lepton_ai.platform.model_management.endpoints.reconciler import EndpointReconciler
-from lepton_ai.platform.model_management.endpoints.records import EndpointChange, EndpointState
+from lepton_ai.platform.model_management.endpoints.records import (
+    WORKSPACE_TOKENS,
+    Endpoint,
+    EndpointChange,
+    EndpointState,
+)
 from lepton_ai.platform.model_management.endpoints.service import Endpoints
+from lepton_ai.platform.model_management.endpoints.workers import Workers
 from lepton_ai.platform.model_management.registry import store as registry_store
 from lepton_ai.platform.model_management.registry.service import Registry
 from lepton_ai.platform.model_management.runs import store as run_store
@@ -51,8 +67,27 @@ from lepton_ai.platform.model_management.runs.service import Runs
 from lepton_ai.platform.photons import store as photon_store
 from lepton_ai.platform.photons.service import Photons
 
-DEFAULT_WORKSPACE = "default"
-ADMIN = "admin"
+CONTENTS: Mapping[str, Counter] = {
+    "endpoints": endpoint_store.count_endpoints,
+    "key-value namespaces": kv_store.count_namespaces,
+    "models": registry_store.count_versions,
+    "objects": object_store.count_objects,
+    "photons": photon_store.count_photons,
+    "queues": queue_store.count_queues,
+    "runs": run_store.count_runs,
+    "secrets": secret_store.count_secrets,
+}
+"""What a workspace must be empty of before it is removed."""
+
+COUNTED: Mapping[str, tuple[Counter, ...]] = {
+    "endpoints": (endpoint_store.count_endpoints,),
+    "jobs": (run_store.count_unfinished,),
+    "replicas": (endpoint_store.count_replicas_asked,),
+    "cpus": (endpoint_store.count_replicas_asked, run_store.count_unfinished),  # each counts as one
+    "storage_bytes": (registry_store.bytes_of, object_store.bytes_of, photon_store.bytes_of),
+}
+"""What makes up each field of a quota."""
+
 _GOING = (WorkerPhase.STARTING, WorkerPhase.RUNNING)
 
 
@@ -68,6 +103,9 @@ class ControlPlane:
     clock: Clock
     database: Database
     access: Access
+    quotas: Quotas
+    contents: Mapping[str, Counter]
+    secrets: Secrets
     registry: Registry
     endpoints: Endpoints
     runs: Runs
@@ -81,6 +119,7 @@ class ControlPlane:
     leftovers: Leftovers
     executor: Executor
     gateway: GatewayKeeper
+    meter: UsageMeter
     loop: ReconcileLoop[EndpointState, Any, EndpointChange]
     reconciler: EndpointReconciler
     run_loop: ReconcileLoop[Run, Any, RunChange]
@@ -118,10 +157,13 @@ class ControlPlane:
         volumes = Volumes(folders.volumes, database, journal)
         volumes.remove_incoming()
         access = Access(database, clock, new_id, journal)
+        quotas = Quotas(COUNTED)
+        keys = MasterKeyFile(folders.master_key)
+        secrets = Secrets(database, keys, clock, new_id, journal)
         driver, why = choose_driver(settings.gateway, folders.gateway, sockets)
         control_socket = str(sockets / "control.sock")
 
-        registry = Registry(database, artifacts, clock, new_id, journal)
+        registry = Registry(database, artifacts, clock, new_id, journal, quotas)
 
         def hint() -> None:
             loop.hint()
@@ -142,11 +184,10 @@ class ControlPlane:
         reconciler = EndpointReconciler(
             database=database,
             executor=executor,
-            artifacts=artifacts,
-            models_folder=folders.models,
+            workers=Workers(database, artifacts, folders.models, secrets.value_of),
             socket_folder=sockets,
             is_routed=gateway.is_routed,
-            answers=answers,
+            probe=Probe(),
             routes_changed=gateway.hint,
             new_id=new_id,
             journal=journal,
@@ -170,19 +211,32 @@ class ControlPlane:
             clock=clock,
             database=database,
             access=access,
+            quotas=quotas,
+            contents=CONTENTS,
+            secrets=secrets,
             registry=registry,
-            endpoints=Endpoints(database, clock, new_id, journal, hint),
-            runs=Runs(database, clock, new_id, journal, hint_runs),
+            endpoints=Endpoints(
+                database, clock, new_id, journal, hint, quotas, allows_public=settings.allows_public_endpoints
+            ),
+            runs=Runs(database, clock, new_id, journal, hint_runs, quotas),
             artifacts=artifacts,
             datasets=open_catalogue(settings),
             volumes=volumes,
-            buckets=Buckets(objects, Links(master_key(folders.master_key), clock)),
+            buckets=Buckets(objects, Links(keys, clock)),
             kv=KeyValues(database, clock, new_id, journal),
             queues=Queues(database, clock, new_id, journal),
             photons=Photons(database, artifacts, folders.incoming, clock, new_id, journal),
             leftovers=Leftovers(collectors(folders, database, artifacts, objects, executor, clock), database, journal),
             executor=executor,
             gateway=gateway,
+            meter=UsageMeter(
+                database,
+                executor,
+                lambda: metered_workers(database),
+                clock,
+                access.retire_workloads_except,
+                report,
+            ),
             loop=loop,
             reconciler=reconciler,
             run_loop=run_loop,
@@ -192,12 +246,14 @@ class ControlPlane:
     def start(self) -> None:
         """Make the first workspace and token if there are none, adopt what runs, and set the loops going."""
         self._ensure_admin()
+        self.secrets.resume_rotation()
         failpoint("start.before_adoption")
         self._stop_strangers()
         self.gateway.start()
         self.executor.watch(self._worker_changed)
         self.loop.start()
         self.run_loop.start()
+        self.meter.start()
 
     def stop(self, *, keep_workloads: bool) -> None:
         """Stop the loops, and unless they are to be kept everything that runs; then close the database.
@@ -205,6 +261,7 @@ class ControlPlane:
         Args:
             keep_workloads: Leave gateway and replicas running, for the next control plane to adopt.
         """
+        self.meter.stop()
         self.loop.stop()
         self.run_loop.stop()
         self.gateway.stop()
@@ -219,11 +276,11 @@ class ControlPlane:
     def _ensure_admin(self) -> None:
         self.access.create_workspace(DEFAULT_WORKSPACE)
         path = self.folders.admin_token
-        if path.exists() and any(token.name == ADMIN for token in self.access.tokens(DEFAULT_WORKSPACE)):
+        if path.exists() and any(token.name == ADMIN_TOKEN for token in self.access.tokens(DEFAULT_WORKSPACE)):
             return
         # The file was lost or never written (a crash between the two): the old token cannot be shown again.
-        self.access.revoke_tokens(DEFAULT_WORKSPACE, ADMIN)
-        write_atomically(path, self.access.issue_token(DEFAULT_WORKSPACE, ADMIN).encode(), mode=0o600)
+        self.access.revoke_tokens(DEFAULT_WORKSPACE, ADMIN_TOKEN)
+        write_atomically(path, self.access.issue_token(DEFAULT_WORKSPACE, ADMIN_TOKEN).encode(), mode=0o600)
 
     def _stop_strangers(self) -> None:
         """Stop workers that no record speaks of: of endpoints and runs removed while no control plane looked."""
@@ -236,6 +293,8 @@ class ControlPlane:
                     self.executor.release(worker_id)
 
     def _worker_changed(self, worker_id: str) -> None:
+        if self.executor.observe(worker_id).is_over:
+            self.access.retire_workload(worker_id)
         if worker_id.startswith("rep-"):
             self.database.write(lambda connection: endpoint_store.make_due(connection, worker_id))
             self.loop.hint()
@@ -249,6 +308,10 @@ class ControlPlane:
 def route_table(settings: Settings, control_socket: str, database: Database, access: Access) -> RouteTable:
     """What the gateway must do now: one route for each endpoint, to its replicas that are ready."""
 
+    @cache  # many endpoints share a workspace
+    def digests(workspace_id: str) -> Mapping[str, str]:
+        return access.digests(workspace_id)
+
     def work(connection: Connection) -> tuple[EndpointRoute, ...]:
         upstreams: dict[str, list[Upstream]] = {}
         for replica in endpoint_store.live_replicas(connection):
@@ -259,11 +322,14 @@ def route_table(settings: Settings, control_socket: str, database: Database, acc
                 workspace=endpoint.workspace_id,
                 name=endpoint.name,
                 upstreams=tuple(upstreams.get(endpoint.id, ())),
-                token_digests=dict(access.digests(endpoint.workspace_id)),
-                retry_on_reset=True,  # a model's prediction can be repeated
+                token_digests=_digests(endpoint, digests),
+                public=endpoint.spec.asks_to_be_public and settings.allows_public_endpoints,
+                retry_on_reset=endpoint.spec.command is None,  # a model's prediction can be repeated
                 timeout_s=endpoint.spec.timeout_s,
+                allowed_networks=endpoint.spec.allowed_networks,
             )
             for endpoint in endpoint_store.list_endpoints(connection)
+            if endpoint.spec.serves
         )
 
     return RouteTable(
@@ -306,6 +372,28 @@ def collectors(
         FileCollector(LeftoverKind.RUN_FOLDER, folders.training, "run-*", before_dot, runs, clock),
         FileCollector(LeftoverKind.MODEL_FOLDER, folders.models, "mdl-*", before_dot, versions, clock),
     )
+
+
+def _digests(endpoint: Endpoint, of_workspace: Callable[[str], Mapping[str, str]]) -> Mapping[str, str]:
+    """Who may call an endpoint: the tokens of its spec, or where it names none those of its workspace."""
+    tokens = endpoint.spec.api_tokens or (WORKSPACE_TOKENS,)
+    own = {token: "api-token" for token in tokens if token != WORKSPACE_TOKENS}
+    return own | dict(of_workspace(endpoint.workspace_id)) if WORKSPACE_TOKENS in tokens else own
+
+
+def metered_workers(database: Database) -> Sequence[MeteredWorker]:
+    """The workers whose time is counted."""
+
+    def work(connection: Connection) -> list[MeteredWorker]:
+        workspaces = {endpoint.id: endpoint.workspace_id for endpoint in endpoint_store.list_endpoints(connection)}
+        replicas = [
+            MeteredWorker(replica.id, workspaces[replica.endpoint_id], is_replica=True)
+            for replica in endpoint_store.live_replicas(connection)
+        ]
+        runs = run_store.active_runs(connection)
+        return replicas + [MeteredWorker(run.worker_id, run.workspace_id, is_replica=False) for run in runs]
+
+    return database.read(work)
 
 
 def record_stop(folders: DataFolder) -> None:

@@ -16,7 +16,12 @@ async def _control_plane(request: Request) -> ControlPlane:
 
 async def _principal(request: Request, workspace_id: Annotated[str, Path(max_length=64)]) -> Principal:
     principal: Principal = request.state.principal
-    principal.require_workspace(workspace_id)
+    principal.require_workspace(workspace_id)  # the guard has checked it, on the path; this is what the route will use
+    return principal
+
+
+async def _anyone(request: Request) -> Principal:
+    principal: Principal = request.state.principal
     return principal
 
 
@@ -25,6 +30,9 @@ Plane = Annotated[ControlPlane, Depends(_control_plane)]
 
 Caller = Annotated[Principal, Depends(_principal)]
 """Who asks; the workspace in the path is theirs, or the request has ended with 404."""
+
+Asker = Annotated[Principal, Depends(_anyone)]
+"""Who asks, on routes of the whole server: what they may see is the route's affair."""
 
 IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)]
 """The client's key for a create that may be sent twice."""

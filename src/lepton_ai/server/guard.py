@@ -1,4 +1,4 @@
-"""The outermost guard: every request needs a token unless its path is on a short list; nothing inside can forget it."""
+"""The outermost guard: every request needs a token with the right to it, unless its path is on a short list."""
 
 import re
 import secrets
@@ -12,6 +12,7 @@ import orjson
 
 from lepton_ai.core.access import Access
 from lepton_ai.core.errors import InvalidInput, LeptonError, PermissionDenied, TooLarge
+from lepton_ai.server.rights import PROTOCOL_NOUNS, check_rights
 
 Scope = dict[str, Any]
 App = Callable[[Scope, Any, Any], Awaitable[None]]
@@ -31,7 +32,7 @@ _STREAMED = re.compile(
 
 
 class Guard:
-    """Checks host, origin, token and size before anything else sees the request; gives each request its id.
+    """Checks host, origin, token, rights and size before anything else sees the request; gives each request its id.
 
     Args:
         app: What it guards.
@@ -66,7 +67,9 @@ class Guard:
             self._check_host(headers)
             if path not in OPEN_PATHS and not path.startswith(SIGNED_PREFIX):
                 authorization = headers.get(b"authorization", b"").decode("latin-1")
-                scope["state"]["principal"] = self._access.authenticate(authorization)
+                principal = self._access.authenticate(authorization)
+                check_rights(principal, scope["method"], path)
+                scope["state"]["principal"] = principal
             limit = None if _STREAMED.fullmatch(path) else MAX_JSON_BYTES
             if limit is not None:
                 receive = await _limited(receive, headers, limit)
@@ -120,9 +123,8 @@ async def answer_error(error: LeptonError, scope: Scope, send: Any) -> None:
 def error_body(error: LeptonError, path: str) -> dict[str, Any]:
     """An error as a body: `{code, message, …}` on the protocol's routes, a problem document on ours."""
     problem = error.as_problem()
-    if not re.match(
-        r"/api/v2/workspaces/[^/]+/(workspace|deployments|storage|kv|queue|object_storage|photons)(/|$)", path
-    ):
+    found = re.match(r"/api/v2/workspaces/[^/]+/([^/]+)", path)
+    if found is None or found[1] not in PROTOCOL_NOUNS:
         return problem
     kept = ("code", "hint", "errors", "request_id")
     return {"message": error.message} | {key: value for key, value in problem.items() if key in kept}

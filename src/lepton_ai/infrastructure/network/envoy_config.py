@@ -74,7 +74,7 @@ def bootstrap(
         table,
         "endpoints",
         table.endpoints_port,
-        filters=[_lua("request_id", request_id), _lua("token_check", token_check)],
+        filters=[_lua("request_id", request_id), _lua("token_check", token_check), _address_check()],
         removed=_FORWARDED + _OURS,
         replies=_replies(
             refusals.NO_REPLICA, refusals.REPLICAS_UNREACHABLE, refusals.REPLICA_BROKE_OFF, refusals.ANSWER_TOO_SLOW
@@ -231,7 +231,7 @@ def _endpoint_routes(endpoint: EndpointRoute) -> list[Json]:
             "retry_policy": _retry_policy(endpoint.retry_on_reset),
         },
         "request_headers_to_add": [_header("x-forwarded-prefix", path)],
-        "typed_per_filter_config": _context(context),
+        "typed_per_filter_config": {**_context(context), **_allowed(endpoint.allowed_networks)},
     }
     return [{"match": {"prefix": f"{path}/"}, **common}, {"match": {"path": path}, **common}]
 
@@ -315,6 +315,7 @@ def _replies(nobody: Refusal, unreachable: Refusal, broke_off: Refusal, too_slow
         _mapper({"header_filter": {"header": _exactly("x-lepton-refused", "path")}}, refusals.PATH_REFUSED),
         _mapper(_status(400), refusals.REQUEST_MALFORMED),
         _mapper(_status(401), refusals.TOKEN_REFUSED),
+        _mapper(_status(403), refusals.ADDRESS_REFUSED),
         _mapper(_status(404), refusals.ENDPOINT_UNKNOWN),
         _mapper(_status(408), refusals.REQUEST_TOO_SLOW),
         _mapper(_status(431), refusals.HEADERS_TOO_LARGE),
@@ -371,6 +372,27 @@ def _context(context: Mapping[str, Any]) -> Json:
             "filter_context": dict(context),
         }
     }
+
+
+_RBAC = "envoy.extensions.filters.http.rbac.v3."
+
+
+def _address_check() -> Json:
+    """Without rules of a route it lets everybody pass."""
+    return _typed("address_check", _RBAC + "RBAC")
+
+
+def _allowed(networks: Sequence[str]) -> Json:
+    """The rule of a route: only these networks may call. The address is that of the connection."""
+    if not networks:
+        return {}
+    addresses = [network.partition("/") for network in networks]
+    principals = [
+        {"direct_remote_ip": {"address_prefix": address, "prefix_len": int(length)}} for address, _, length in addresses
+    ]
+    policy = {"permissions": [{"any": True}], "principals": principals}
+    rules = {"action": "ALLOW", "policies": {"allowed": policy}}
+    return {"address_check": {"@type": _TYPE + _RBAC + "RBACPerRoute", "rbac": {"rules": rules}}}
 
 
 def _typed(name: str, kind: str, **values: Any) -> Json:

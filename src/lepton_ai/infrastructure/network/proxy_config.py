@@ -87,4 +87,5 @@ def _table(raw: dict[str, Any]) -> RouteTable:
 
 
 def _route(raw: dict[str, Any]) -> EndpointRoute:
-    return EndpointRoute(**{**raw, "upstreams": tuple(Upstream(**upstream) for upstream in raw["upstreams"])})
+    upstreams = tuple(Upstream(**upstream) for upstream in raw["upstreams"])
+    return EndpointRoute(**{**raw, "upstreams": upstreams, "allowed_networks": tuple(raw["allowed_networks"])})

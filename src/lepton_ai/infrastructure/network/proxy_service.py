@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
 
 from aiohttp import web
 
@@ -92,6 +93,7 @@ class ProxyService:
         if path is None or route is None:
             raise Refused(refusals.ENDPOINT_UNKNOWN)
         said = _checked(request, route)
+        _check_address(request, route)
         errand = Errand(
             addresses=lambda: self._ready_addresses(route.path),
             target=path.target,
@@ -138,6 +140,15 @@ async def _answer(request: web.BaseRequest, handler: Handler) -> web.StreamRespo
     finally:
         if isinstance(connection, ClientConnection):
             connection.request_ended()
+
+
+def _check_address(request: web.BaseRequest, route: EndpointRoute) -> None:
+    """Refuse a caller whose address the route does not name. Headers say nothing here: the connection does."""
+    if not route.allowed_networks:
+        return
+    caller = ip_address((request.remote or "0.0.0.0").partition("%")[0])  # noqa: S104 - in no network of anybody
+    if not any(caller in ip_network(network) for network in route.allowed_networks):
+        raise Refused(refusals.ADDRESS_REFUSED)
 
 
 def _checked(request: web.BaseRequest, route: EndpointRoute) -> dict[str, str | None]:

@@ -8,6 +8,7 @@ from lepton_ai.core.errors import (
     InternalError,
     InvalidInput,
     NotFound,
+    PermissionDenied,
     TooLarge,
     Unauthenticated,
     Unavailable,
@@ -64,6 +65,12 @@ TOKEN_REFUSED = Refusal(
     "this endpoint needs a token that may call it, as one header `Authorization: Bearer <token>`",
     "`lepton whoami` shows whether your token is still known.",
     (("www-authenticate", "Bearer"),),
+)
+ADDRESS_REFUSED = Refusal(
+    403,
+    PermissionDenied.code,
+    "this endpoint may not be called from your address",
+    "Its owner decides: `auth_config.ip_allowlist`.",
 )
 TOKEN_CHECK_FAILED = Refusal(500, InternalError.code, "the token could not be checked, so the request was refused")
 PATH_REFUSED = Refusal(

@@ -49,9 +49,10 @@ class EndpointRoute:
             answer came. True where repeating is harmless, as for a prediction.
         timeout_s: How long a replica may take to begin its answer, and between two parts of it: a slower one is
             answered with 504. A stream that goes on is not cut.
+        allowed_networks: The addresses that may call, as `10.0.0.0/8` or a single one. Empty: all.
 
     Raises:
-        InvalidInput: A name, digest or principal cannot stand in a path or a header.
+        InvalidInput: A name, digest or principal cannot stand in a path or a header, or a network is none.
     """
 
     workspace: str
@@ -61,8 +62,10 @@ class EndpointRoute:
     public: bool = False
     retry_on_reset: bool = False
     timeout_s: float = 300.0
+    allowed_networks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "allowed_networks", tuple(network_of(each) for each in self.allowed_networks))
         _check(_NAME, "workspace", self.workspace)
         _check(_NAME, "name", self.name)
         for digest, principal in self.token_digests.items():
@@ -104,6 +107,25 @@ class RouteTable:
         if len(set(paths)) != len(paths):
             twice = sorted({path for path in paths if paths.count(path) > 1})
             raise InvalidInput(f"each endpoint must stand in the table once, got {', '.join(twice)} twice")
+
+
+def network_of(text: str) -> str:
+    """A network as it is written down: `10.1.2.3` becomes `10.1.2.3/32`.
+
+    Raises:
+        InvalidInput: It is none.
+
+    Example:
+
+        >>> network_of("10.1.2.3"), network_of("10.1.2.3/8")
+        ('10.1.2.3/32', '10.0.0.0/8')
+    """
+    try:
+        return str(ipaddress.ip_network(text, strict=False))
+    except ValueError as error:
+        raise InvalidInput(
+            f"an allowed address must be one or a network such as 10.0.0.0/8, got {text[:60]!r}"
+        ) from error
 
 
 def check_address(address: str) -> None:

@@ -4,8 +4,20 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 
-_BEARER = re.compile(r"bearer ([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
+_TOKEN = r"[A-Za-z0-9._~+/-]+=*"  # noqa: S105 - what one looks like
+_BEARER = re.compile(f"bearer ({_TOKEN})", re.IGNORECASE)
 _LONGEST_TOKEN = 512
+
+
+def is_token(value: str) -> bool:
+    """Whether a request can bring this as its bearer token.
+
+    Example:
+
+        >>> is_token("lep_abc"), is_token("***"), is_token("")
+        (True, False, False)
+    """
+    return len(value) <= _LONGEST_TOKEN and re.fullmatch(_TOKEN, value) is not None
 
 
 def principal_of(authorizations: Sequence[str], digests: Mapping[str, str]) -> str | None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from lepton_ai.core.errors import InvalidInput
 from lepton_ai.platform.evaluation.arrays import Classes, Flags, Floats
 from lepton_ai.platform.evaluation.conformal import interval_around, label_sets
+from lepton_ai.platform.evaluation.threshold import cheapest, cost_matrix
 
 VERSION = 1
 
@@ -27,6 +28,8 @@ class AnswerRule:
         coverage: How often the set of labels, or the interval, is to hold the truth.
         quantile: What keeps that promise: how much probability the other classes may have, or half the width of an
             interval. None where nothing is promised, because nobody asked or rows were too few.
+        costs: What each answer costs, `costs[true class][answered class]`: what costs least is answered. With two
+            classes the threshold says the same.
 
     Raises:
         InvalidInput: A value is out of its range.
@@ -44,6 +47,7 @@ class AnswerRule:
     threshold: float | None = None
     coverage: float | None = None
     quantile: float | None = None
+    costs: tuple[tuple[float, ...], ...] | None = None
 
     def __post_init__(self) -> None:
         for name in ("threshold", "coverage", "quantile"):
@@ -62,11 +66,16 @@ class AnswerRule:
                 f"`quantile` must be 0 or more and goes with a coverage, got quantile={self.quantile} and "
                 f"coverage={self.coverage}"
             )
+        if self.costs is not None:
+            matrix = cost_matrix(self.costs, len(self.costs))
+            object.__setattr__(self, "costs", tuple(tuple(float(cost) for cost in row) for row in matrix))
 
     def classes(self, probabilities: NDArray[Any]) -> Classes:
         """The class that is answered for each row, `(rows,)`."""
         if self.threshold is not None:
             return (probabilities[:, 1] >= self.threshold).astype(np.int64)
+        if self.costs is not None:
+            return cheapest(probabilities, self.costs)
         answers: Classes = probabilities.argmax(axis=1)
         return answers
 
@@ -86,11 +95,14 @@ class AnswerRule:
         return None if self.quantile is None else interval_around(numbers, self.quantile)
 
     def check_fits(self, classes: int | None) -> None:
-        """Refuse a threshold for anything but two classes.
+        """Refuse a threshold for anything but two classes, and costs of other classes.
 
         Raises:
             InvalidInput: The rule belongs to another model.
         """
+        if self.costs is not None and len(self.costs) != classes:
+            told = "a regression" if classes is None else f"{classes} classes"
+            raise InvalidInput(f"costs of {len(self.costs)} classes were given for {told}")
         if self.threshold is not None and classes != 2:
             told = "a regression" if classes is None else f"{classes} classes"
             raise InvalidInput(f"a threshold is for two classes, got threshold={self.threshold} for {told}")
@@ -112,4 +124,4 @@ class AnswerRule:
                 f"a decision must be an object of version {VERSION}, got {got!r}",
                 hint="`AnswerRule.to_json` writes it; a newer lepton-ai may have written this one.",
             )
-        return cls(value.get("threshold"), value.get("coverage"), value.get("quantile"))
+        return cls(*(value.get(name) for name in ("threshold", "coverage", "quantile", "costs")))

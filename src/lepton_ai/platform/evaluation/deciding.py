@@ -10,7 +10,7 @@ from lepton_ai.platform.evaluation.answer_rule import AnswerRule
 from lepton_ai.platform.evaluation.arrays import Floats
 from lepton_ai.platform.evaluation.checks import checked_classes, checked_numbers, checked_probabilities
 from lepton_ai.platform.evaluation.conformal import class_scores, conformal_quantile, distance_scores
-from lepton_ai.platform.evaluation.threshold import Costs, cost_threshold, threshold
+from lepton_ai.platform.evaluation.threshold import Costs, cost_matrix, cost_threshold, threshold
 
 
 def decide_rule(
@@ -22,15 +22,15 @@ def decide_rule(
     sensitivity: float | None = None,
     specificity: float | None = None,
 ) -> AnswerRule:
-    """The rule that keeps a promise of coverage and, for two classes, answers as costs or shares ask for.
+    """The rule that keeps a promise of coverage and answers as costs or, for two classes, shares ask for.
 
     Args:
         truth: Class numbers `(rows,)`, or numbers `(rows,)`.
         predictions: Probabilities `(rows, classes)`, or numbers `(rows,)`, for rows that the model did not learn from.
         coverage: How often the set of labels, or the interval, is to hold the truth.
-        costs: Two classes: what each answer costs, `costs[true class][answered class]`. Or
-        sensitivity: the share of the second class to find at least. Or
-        specificity: the share of the first class to leave alone at least. Without any of them the likeliest is
+        costs: What each answer costs, `costs[true class][answered class]`. Or
+        sensitivity: two classes: the share of the second class to find at least. Or
+        specificity: two classes: the share of the first to leave alone at least. Without any of them the likeliest is
             answered.
 
     Raises:
@@ -47,24 +47,28 @@ def decide_rule(
     if len(given) > 1:
         raise InvalidInput(f"one of costs, sensitivity and specificity decides a threshold, got {' and '.join(given)}")
     is_class = np.ndim(predictions) == 2 and np.shape(predictions)[1] > 1
-    if given and not (is_class and np.shape(predictions)[1] == 2):
+    if given and not (is_class and (costs is not None or np.shape(predictions)[1] == 2)):
+        told = "answers between classes" if costs is not None else "a threshold between two classes"
         raise InvalidInput(
-            f"`{given[0]}` decides a threshold between two classes, got predictions of shape {np.shape(predictions)}",
-            hint="Leave it out.",
+            f"`{given[0]}` decides {told}, got predictions of shape {np.shape(predictions)}", hint="Leave it out."
         )
     if not is_class:
         numbers = checked_numbers(predictions, "predictions")
-        return _promising(coverage, distance_scores(checked_numbers(truth, "truth", len(numbers)), numbers), None)
+        return _promising(coverage, distance_scores(checked_numbers(truth, "truth", len(numbers)), numbers))
     probabilities = checked_probabilities(predictions, "predictions")
     classes = checked_classes(truth, *probabilities.shape)
     cut = None
     if costs is not None:
-        cut = cost_threshold(costs)
-    elif given:
+        prices = tuple(map(tuple, cost_matrix(costs, probabilities.shape[1]).tolist()))
+        cut = cost_threshold(costs) if len(prices) == 2 else None
+        return _promising(coverage, class_scores(probabilities, classes), cut, prices)
+    if given:
         cut = threshold(probabilities[:, 1], classes, sensitivity=sensitivity, specificity=specificity)
     return _promising(coverage, class_scores(probabilities, classes), cut)
 
 
-def _promising(coverage: float, scores: Floats, cut: float | None) -> AnswerRule:
+def _promising(
+    coverage: float, scores: Floats, cut: float | None = None, costs: tuple[tuple[float, ...], ...] | None = None
+) -> AnswerRule:
     quantile = conformal_quantile(scores, coverage)
-    return AnswerRule(cut, coverage, quantile if isfinite(quantile) else None)
+    return AnswerRule(cut, coverage, quantile if isfinite(quantile) else None, costs)

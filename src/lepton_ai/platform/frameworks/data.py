@@ -6,6 +6,7 @@ and one iterator serves the whole fit.
 """
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +36,47 @@ class Changes:
     may_mirror: bool = False
 
 
+class Leaving:
+    """Rows that take no part in training from some pass on, for a stream that is made ahead of the steps.
+
+    Args:
+        rows: How many rows there are in all.
+    """
+
+    ahead = 16
+
+    def __init__(self, rows: int) -> None:
+        with tf.device("CPU:0"):
+            # One variable, so that a pass never sees half of a change: the step it begins at, and who stays.
+            self._values = tf.Variable(tf.ones([rows + 1], tf.int64), trainable=False)
+
+    def leave(self, positions: Sequence[int] | NDArray[np.int64], step: int) -> None:
+        """Tell, before a step, which rows leave with the first pass that begins `ahead` steps later or after that.
+
+        Args:
+            positions: Which ones.
+            step: The step that comes next.
+        """
+        values = np.ones(self._values.shape[0], np.int64)
+        values[0] = step + self.ahead
+        values[1 + np.asarray(positions, np.int64)] = 0
+        self._values.assign(values)
+
+    def values(self) -> dict[str, Any]:
+        """What it knows, for a checkpoint."""
+        from_step, *stays = self._values.numpy()
+        return {"from_step": int(from_step), "positions": np.flatnonzero(np.equal(stays, 0)).tolist()}
+
+    def restore(self, values: Mapping[str, Any]) -> None:
+        """Know that again."""
+        self.leave(values["positions"], values["from_step"] - self.ahead)
+
+    def of(self, order: Any, first_step: Any) -> Any:
+        """In the graph: those of the rows of a pass that stay, by the step that it begins at."""
+        stays = tf.gather(self._values[1:], order) > 0
+        return tf.boolean_mask(order, stays | (first_step < self._values[0]))
+
+
 @dataclass(frozen=True)
 class HeldBack:
     """Rows that are not trained on at first.
@@ -57,10 +99,12 @@ def training_batches(
     start_step: Any,
     changes: Changes | None = None,
     held_back: HeldBack | None = None,
+    leaving: Leaving | None = None,
 ) -> Any:
     """An endless stream of training batches, pass after pass over the rows.
 
-    The batches of a pass differ by at most one row: a last batch of one row would be poison for batch norm.
+    The batches of a pass differ by at most one row: a last batch of one row would be poison for batch norm. A pass that
+    rows have left makes as many batches, smaller ones.
 
     Args:
         rows: What to train on.
@@ -70,6 +114,7 @@ def training_batches(
         start_step: A `tf.Variable` with the number of the step the stream begins at, read when it begins.
         changes: How to change rows, if at all.
         held_back: Which rows come in later passes only.
+        leaving: Which rows come in earlier passes only.
 
     Returns:
         A `tf.data.Dataset` of `(x, y)` or `(x, y, sample_weight)`.
@@ -80,6 +125,8 @@ def training_batches(
     def batches_of_pass(number: Any) -> Any:
         number = number + passes.number(start_step)
         order, steps, first_step = passes.order(number), passes.steps(number), passes.first_step(number)
+        if leaving is not None:
+            order = leaving.of(order, first_step)
         count = tf.size(order, tf.int64)
         if shuffle:
             order = tf.random.experimental.stateless_shuffle(order, seed=tf.stack([seed, number]))

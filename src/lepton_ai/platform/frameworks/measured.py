@@ -134,9 +134,9 @@ class MeasuredModel(SavedModel):
             x: Rows, or a table.
             y: Their labels or targets; a table may hold them.
             coverage: How often the set of labels, or the interval, is to hold the truth.
-            costs: Two classes: what each answer costs, `costs[true class][answered class]`. Or
-            sensitivity: the share of the second class to find at least. Or
-            specificity: the share of the first class to leave alone at least.
+            costs: What each answer costs, `costs[true class][answered class]`: what costs least is answered. Or
+            sensitivity: two classes: the share of the second to find at least. Or
+            specificity: two classes: the share of the first to leave alone at least.
 
         Raises:
             InvalidInput: The data are wrong, or the wishes do not fit the model.

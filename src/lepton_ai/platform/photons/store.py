@@ -2,7 +2,20 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import BigInteger, Column, Connection, Index, RowMapping, String, Table, delete, insert, or_, select
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Index,
+    RowMapping,
+    String,
+    Table,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+)
 
 from lepton_ai.core.database import Json, metadata
 from lepton_ai.platform.photons.records import Photon, PhotonNamespace, spec_of
@@ -50,6 +63,18 @@ def list_photons(connection: Connection, workspace_id: str, namespace: PhotonNam
     if namespace is PhotonNamespace.PRIVATE:
         query = query.filter_by(workspace_id=workspace_id)
     return [_photon(row) for row in connection.execute(query).mappings()]
+
+
+def count_photons(connection: Connection, workspace_id: str) -> int:
+    """How many photons a workspace has."""
+    query = select(func.count()).select_from(photons_table).filter_by(workspace_id=workspace_id)
+    return int(connection.execute(query).scalar_one())
+
+
+def bytes_of(connection: Connection, workspace_id: str) -> int:
+    """The size of a workspace's archives."""
+    query = select(func.sum(photons_table.c.size_bytes)).filter_by(workspace_id=workspace_id)
+    return int(connection.execute(query).scalar_one() or 0)
 
 
 def remove_photon(connection: Connection, photon_id: str) -> None:

@@ -7,29 +7,26 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Response
 from fastapi.responses import StreamingResponse
 
-from lepton_ai.core.errors import InvalidInput, NotFound, NotSupported
+from lepton_ai.core.errors import InvalidInput, NotFound
 from lepton_ai.core.events import Event
 from lepton_ai.core.idempotency import Once
 from lepton_ai.core.settings import Settings
-from lepton_ai.platform.model_management.endpoints.records import PhotonWish, Replica
-from lepton_ai.platform.model_management.endpoints.service import EndpointDetails, EndpointUpdate
-from lepton_ai.platform.model_management.registry.records import CHAMPION, ModelReference
+from lepton_ai.platform.model_management.endpoints.records import Replica
+from lepton_ai.platform.model_management.endpoints.service import EndpointDetails
 from lepton_ai.server.dependencies import WORKSPACE, Caller, IdempotencyKey, Plane
 from lepton_ai.server.lines import lines_of
+from lepton_ai.server.routes.endpoint_spec import change_of, spec_field, wanted_of
 from lepton_ai.server.schemas.endpoints import (
     CreateDeployment,
     Deployment,
-    DeploymentSpec,
     DeploymentStatus,
     EndpointAddress,
     EndpointMetadata,
     EventItem,
-    ModelField,
     NodeField,
     ReadinessItem,
     ReplicaItem,
     ReplicaStatusField,
-    ResourceRequirement,
     TerminationItem,
     UpdateDeployment,
 )
@@ -51,19 +48,9 @@ async def create_endpoint(
     name = body.metadata.name if body.metadata.name is not None else body.metadata.id
     if name is None:
         raise InvalidInput("`metadata.name` is needed")
-    wanted = body.spec.resource_requirement
-    if body.spec.photon_id is None:
-        _check_most(wanted.max_replicas, wanted.min_replicas)
-    made = await plane.endpoints.create(
-        caller.workspace_id,
-        name,
-        _served(body.spec),
-        caller.name,
-        min_replicas=wanted.min_replicas,
-        resource_shape=wanted.resource_shape,
-        timeout_s=body.spec.timeout_s,
-        once=Once(key, body.model_dump_json().encode()) if key else None,
-    )
+    wanted, model = wanted_of(body.spec)
+    once = Once(key, body.model_dump_json().encode()) if key else None
+    made = await plane.endpoints.create(caller.workspace_id, name, wanted, caller.name, model=model, once=once)
     return _answer(made, plane.settings, response)
 
 
@@ -83,18 +70,17 @@ async def update_endpoint(
     caller: Caller,
     response: Response,
     if_match: Annotated[str | None, Header()] = None,
+    dryrun: bool = False,
 ) -> Deployment:
-    """Change an endpoint: another version, another number of replicas, another time-out."""
-    resources = body.spec.resource_requirement
-    if resources is not None:
-        _check_most(resources.max_replicas, resources.min_replicas)
-    change = EndpointUpdate(
-        model=_reference(body.spec.model) if body.spec.model else None,
-        min_replicas=resources.min_replicas if resources else None,
-        timeout_s=body.spec.timeout_s,
-    )
+    """Change an endpoint: another version or command, another number of replicas, another time-out.
+
+    With `dryrun` nothing is changed; the answer is what it would be.
+    """
+    change = change_of(body.spec)
     seen = _seen(if_match)
-    changed = await plane.endpoints.update(caller.workspace_id, name, change, caller.name, if_updated_at_ms=seen)
+    changed = await plane.endpoints.update(
+        caller.workspace_id, name, change, caller.name, if_updated_at_ms=seen, dry_run=dryrun
+    )
     return _answer(changed, plane.settings, response)
 
 
@@ -170,32 +156,6 @@ def termination(name: str, plane: Plane, caller: Caller) -> dict[str, list[Termi
     }
 
 
-def _served(spec: DeploymentSpec) -> ModelReference | PhotonWish:
-    if (spec.model is None) == (spec.photon_id is None):
-        raise InvalidInput("`spec` must name a `model` or a `photon_id`, one of the two")
-    if spec.model is not None:
-        return _reference(spec.model)
-    return PhotonWish(str(spec.photon_id), spec.photon_namespace, spec.asked)
-
-
-def _reference(field: ModelField) -> ModelReference:
-    if field.version is not None and field.alias is not None:
-        raise InvalidInput("`spec.model` takes a version or an alias, not both")
-    if field.version is not None:
-        return ModelReference(field.name, field.version)
-    return ModelReference(field.name, alias=field.alias if field.alias is not None else CHAMPION)
-
-
-def _check_most(most: int | None, least: int | None) -> None:
-    if most is not None and least is not None and most < least:
-        raise InvalidInput(f"`max_replicas` must not be below `min_replicas`, got {most} below {least}")
-    if most is not None and most != least:
-        raise NotSupported(
-            "replicas are not scaled by load yet: `max_replicas` must equal `min_replicas`",
-            hint="Leave `max_replicas` out.",
-        )
-
-
 def _seen(if_match: str | None) -> int | None:
     if if_match is None or if_match.strip() == "*":
         return None
@@ -213,7 +173,6 @@ def _answer(details: EndpointDetails, settings: Settings, response: Response) ->
 def _deployment(details: EndpointDetails, settings: Settings) -> Deployment:
     endpoint = details.endpoint
     address = f"{endpoints_url(settings)}/{endpoint.workspace_id}/{endpoint.name}/"
-    spec = endpoint.spec
     return Deployment(
         metadata=EndpointMetadata(
             id=endpoint.name,
@@ -223,16 +182,7 @@ def _deployment(details: EndpointDetails, settings: Settings) -> Deployment:
             owner=endpoint.created_by,
             generation=endpoint.generation,
         ),
-        spec=DeploymentSpec(
-            model=None if spec.photon else ModelField(name=spec.model_name, version=spec.model_version),
-            photon_id=spec.photon.id if spec.photon else None,
-            photon_namespace="public" if spec.photon and spec.photon.namespace == "public" else "private",
-            asked=dict(spec.photon.asked) if spec.photon else {},
-            resource_requirement=ResourceRequirement(
-                resource_shape=spec.resource_shape, min_replicas=spec.min_replicas, max_replicas=spec.min_replicas
-            ),
-            timeout_s=spec.timeout_s,
-        ),
+        spec=spec_field(endpoint.spec),
         status=DeploymentStatus(
             state=endpoint.status.value,
             reason=endpoint.reason.value,

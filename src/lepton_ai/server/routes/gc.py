@@ -5,10 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from lepton_ai.core.access import Principal
-from lepton_ai.core.errors import PermissionDenied
 from lepton_ai.platform.gc.records import DEFAULT_AGE_S, Leftover
-from lepton_ai.server.control_plane import DEFAULT_WORKSPACE
 from lepton_ai.server.dependencies import WORKSPACE, Caller, Plane
 from lepton_ai.server.schemas.gc import LeftoverItem, RemoveLeftovers
 
@@ -17,24 +14,18 @@ router = APIRouter(prefix=f"{WORKSPACE}/gc", tags=["gc"])
 
 @router.get("")
 def list_leftovers(
-    plane: Plane, caller: Caller, older_than_s: Annotated[float, Query(ge=0, le=1e9)] = DEFAULT_AGE_S
+    plane: Plane,
+    caller: Caller,  # noqa: ARG001
+    older_than_s: Annotated[float, Query(ge=0, le=1e9)] = DEFAULT_AGE_S,
 ) -> list[LeftoverItem]:
     """What could be removed: what no record names, and has not changed for `older_than_s`. Nothing is touched."""
-    _require_operator(caller)
     return _items(plane.leftovers.list(older_than_s))
 
 
 @router.post("")
 def remove_leftovers(body: RemoveLeftovers, plane: Plane, caller: Caller) -> list[LeftoverItem]:
     """Remove it for good; the answer says what went."""
-    _require_operator(caller)
     return _items(plane.leftovers.remove(body.older_than_s, caller.workspace_id, caller.name))
-
-
-def _require_operator(caller: Principal) -> None:
-    # Files are shared by all workspaces, so this is for whoever runs the cloud.
-    if caller.workspace_id != DEFAULT_WORKSPACE:
-        raise PermissionDenied(f"only workspace {DEFAULT_WORKSPACE!r} may remove leftovers of the whole cloud")
 
 
 def _items(found: Sequence[Leftover]) -> list[LeftoverItem]:

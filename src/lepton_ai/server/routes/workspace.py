@@ -5,9 +5,12 @@ import os
 from fastapi import APIRouter, Request
 
 from lepton_ai import __version__
+from lepton_ai.infrastructure.storage.kv.store import count_namespaces
+from lepton_ai.infrastructure.storage.queues.store import count_queues
+from lepton_ai.infrastructure.storage.secrets.store import count_secrets
 from lepton_ai.platform.model_management.endpoints.lifecycle import ReplicaStatus
 from lepton_ai.platform.model_management.runs.lifecycle import ACTIVE
-from lepton_ai.platform.photons.records import PhotonNamespace
+from lepton_ai.platform.photons.store import count_photons
 from lepton_ai.server.dependencies import WORKSPACE, Caller, Plane
 from lepton_ai.server.routes.endpoints import endpoints_url
 from lepton_ai.server.schemas.workspace import (
@@ -17,7 +20,6 @@ from lepton_ai.server.schemas.workspace import (
     ServerStatus,
     ServiceQuota,
     Services,
-    TokenItem,
     Workloads,
     Workspace,
     WorkspaceName,
@@ -29,43 +31,38 @@ router = APIRouter(prefix=WORKSPACE, tags=["workspace"])
 @router.get("")
 def name(caller: Caller) -> WorkspaceName:
     """What to call this workspace, and the token that was used."""
-    return WorkspaceName(id=caller.workspace_id, display_name=caller.workspace_id, token=caller.name)
+    where = caller.workspace_id
+    return WorkspaceName(id=where, display_name=where, token=caller.name, role=caller.role.value)
 
 
 @router.get("/workspace")
 def workspace(plane: Plane, caller: Caller) -> Workspace:
     """The workspace with what is in it."""
+    where = caller.workspace_id
     memory_mib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
-    endpoints = plane.endpoints.list(caller.workspace_id)
-    running = sum(not replica.is_over for found in endpoints for replica in found.replicas)
+    quota = plane.access.workspace(where).quota
+    counters = (count_secrets, count_photons, count_namespaces, count_queues)
+    used, (secrets, photons, namespaces, queues) = plane.database.read(
+        lambda connection: (plane.quotas.used(connection, where), [count(connection, where) for count in counters])
+    )
     return Workspace(
         build_time="",
         git_commit=__version__,
-        workspace_name=caller.workspace_id,
-        workspace_disk_usage_bytes=plane.registry.bytes_of(caller.workspace_id),
+        workspace_name=where,
+        workspace_disk_usage_bytes=int(used["storage_bytes"]),
         workloads=Workloads(
-            num_deployments=len(endpoints),
-            num_photons=len(plane.photons.list(caller.workspace_id, PhotonNamespace.PRIVATE)),
+            num_deployments=int(used["endpoints"]),
+            num_jobs=int(used["jobs"]),
+            num_secrets=secrets,
+            num_photons=photons,
         ),
         resource_quota=Quota(
-            limit=Quantity(cpu=os.cpu_count() or 1, memory=memory_mib), used=Quantity(cpu=running, memory=0)
+            # Without a quota the machine is the limit.
+            limit=Quantity(cpu=(os.cpu_count() or 1) if quota.cpus is None else quota.cpus, memory=memory_mib),
+            used=Quantity(cpu=used["cpus"], memory=plane.meter.memory_bytes(where) >> 20),
         ),
-        service_quota=ServiceQuota(
-            used=Services(
-                kv_store_num=len(plane.kv.list(caller.workspace_id)),
-                queue_num=len(plane.queues.list(caller.workspace_id)),
-            )
-        ),
+        service_quota=ServiceQuota(used=Services(kv_store_num=namespaces, queue_num=queues)),
     )
-
-
-@router.get("/tokens")
-def tokens(plane: Plane, caller: Caller) -> list[TokenItem]:
-    """The tokens that are good, without their values."""
-    return [
-        TokenItem(name=token.name, masked_value=token.masked, created_at=token.created_at_ms)
-        for token in plane.access.tokens(caller.workspace_id)
-    ]
 
 
 @router.get("/status")

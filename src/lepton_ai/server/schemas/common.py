@@ -14,6 +14,12 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, protected_namespaces=())
 
 
+class Kept(Body):
+    """A part of the Lepton protocol: what this server does not know is kept, and given back."""
+
+    model_config = ConfigDict(extra="allow")
+
+
 class Request(Body):
     """The whole body of a request. Whatever it holds, it can be written down and sent back."""
 

@@ -1,10 +1,11 @@
 """Endpoints on the wire: the protocol's `LeptonDeployment`, with our field `spec.model`."""
 
+import shlex
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from lepton_ai.server.schemas.common import Body, Request
+from lepton_ai.server.schemas.common import Body, Kept, Request
 
 
 class ModelField(Body):
@@ -15,7 +16,64 @@ class ModelField(Body):
     alias: str | None = None
 
 
-class ResourceRequirement(Body):
+class PortField(Kept):
+    """A port that a command listens on."""
+
+    container_port: int = Field(ge=1, le=65535)
+
+
+class ContainerField(Kept):
+    """A command instead of a model. The image is kept, and not used: commands run as processes of this machine."""
+
+    image: str | None = Field(None, max_length=500)
+    command: list[str] | None = Field(None, max_length=1000)
+    ports: list[PortField] | None = Field(None, max_length=16)
+
+
+class SecretField(Kept):
+    """Where the value of a variable comes from."""
+
+    secret_name_ref: str | None = None
+
+
+class VariableField(Kept):
+    """A variable of the environment: its value, or the secret that holds it."""
+
+    name: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=200)
+    value: str | None = Field(None, max_length=100_000)
+    value_from: SecretField | None = None
+
+
+class TokenReference(Body):
+    """A token by its name. Only `WORKSPACE_TOKEN` is one: those of the workspace."""
+
+    token_name_ref: Literal["WORKSPACE_TOKEN"]
+
+
+class ApiTokenField(Body):
+    """A token that opens an endpoint: its value, shown as `***` afterwards, or a reference."""
+
+    value: str | None = Field(None, repr=False)
+    value_from: TokenReference | None = None
+
+
+ApiTokens = Annotated[
+    list[ApiTokenField] | None,
+    Field(
+        max_length=100,
+        description="Who may call. Left out: the workspace's tokens. Empty: anyone, on loopback or where the operator "
+        "allows it.",
+    ),
+]
+
+
+class AuthConfigField(Kept):
+    """From where an endpoint may be called: addresses and networks. Empty or left out: from everywhere."""
+
+    ip_allowlist: list[str] | None = Field(None, max_length=256)
+
+
+class ResourceRequirement(Kept):
     """How many replicas, and how much each may use."""
 
     resource_shape: str = Field("cpu.small", min_length=1, max_length=64)
@@ -23,45 +81,31 @@ class ResourceRequirement(Body):
     max_replicas: int | None = Field(None, ge=0, le=64)
 
 
-class DeploymentSpec(Body):
-    """What is asked for: a model to serve, or a photon.
-
-    What this version does not act on in the spec of a photon is kept in `asked`, and given back there.
-    """
+class DeploymentSpec(Kept):
+    """What is asked for: a model, a command or a photon, how much of it, and what it finds in its environment."""
 
     model: ModelField | None = None
+    container: ContainerField | None = None
     photon_id: str | None = Field(None, min_length=1, max_length=80)
-    photon_namespace: Literal["private", "public"] = "private"
+    photon_namespace: Literal["private", "public"] | None = None
+    is_pod: bool = False
     resource_requirement: ResourceRequirement = ResourceRequirement()
+    envs: list[VariableField] | None = Field(None, max_length=1000)
     timeout_s: int = Field(300, ge=1, le=3600)
-    asked: dict[str, Any] = Field(default_factory=dict)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _set_aside(cls, value: Any) -> Any:
-        if not isinstance(value, dict) or not value.get("photon_id"):
-            return value
-        known = {key: item for key, item in value.items() if key in cls.model_fields}
-        asked = {key: item for key, item in value.items() if key not in known}
-        resources = value.get("resource_requirement")
-        if isinstance(resources, dict):
-            known["resource_requirement"] = {
-                key: item for key, item in resources.items() if key in ResourceRequirement.model_fields
-            }
-            asked |= {key: item for key, item in resources.items() if key not in known["resource_requirement"]}
-        return known | {"asked": {**asked, **known.get("asked", {})}}
+    api_tokens: ApiTokens = None
+    auth_config: AuthConfigField | None = None
 
     @property
-    def serves(self) -> str:
-        """What it serves, for people."""
-        if self.model is None:
+    def source(self) -> str:
+        """What it runs, for a person: a model, a command or a photon."""
+        if self.model is not None:
+            return f"{self.model.name}:{self.model.version or self.model.alias}"
+        if self.photon_id is not None:
             return f"photon {self.photon_id}"
-        return (
-            f"{self.model.name}:{self.model.version}" if self.model.version else f"{self.model.name}@{self.model.alias}"
-        )
+        return shlex.join(self.container.command or []) if self.container is not None else ""
 
 
-class DeploymentMetadata(Body):
+class DeploymentMetadata(Kept):
     """What it is called. `id` and `name` are the same; either will do in a request."""
 
     id: str | None = None
@@ -75,19 +119,24 @@ class CreateDeployment(Request):
     spec: DeploymentSpec
 
 
-class ResourceChange(Body):
+class ResourceChange(Kept):
     """What of the resources is to change."""
 
+    resource_shape: str | None = Field(None, min_length=1, max_length=64)
     min_replicas: int | None = Field(None, ge=0, le=64)
     max_replicas: int | None = Field(None, ge=0, le=64)
 
 
-class SpecChange(Body):
+class SpecChange(Kept):
     """What of the spec is to change; what is left out stays."""
 
     model: ModelField | None = None
+    container: ContainerField | None = None
     resource_requirement: ResourceChange | None = None
+    envs: list[VariableField] | None = Field(None, max_length=1000)
     timeout_s: int | None = Field(None, ge=1, le=3600)
+    api_tokens: ApiTokens = None
+    auth_config: AuthConfigField | None = None
 
 
 class UpdateDeployment(Request):

@@ -66,14 +66,7 @@ class WorkspaceName(Body):
     id: str
     display_name: str
     token: str
-
-
-class TokenItem(Body):
-    """A token, without its value."""
-
-    name: str
-    masked_value: str
-    created_at: int
+    role: str
 
 
 class GatewayItem(Body):

@@ -65,6 +65,12 @@ def list_namespaces(connection: Connection, workspace_id: str) -> Sequence[Names
     return [Namespace(**row) for row in connection.execute(query).mappings()]
 
 
+def count_namespaces(connection: Connection, workspace_id: str) -> int:
+    """How many namespaces a workspace has."""
+    query = select(func.count()).select_from(namespaces_table).filter_by(workspace_id=workspace_id)
+    return int(connection.execute(query).scalar_one())
+
+
 def remove_namespace(connection: Connection, namespace_id: str) -> None:
     """Remove a namespace with all that is in it."""
     connection.execute(delete(namespaces_table).filter_by(id=namespace_id))

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from lepton_ai.core.clock import Clock
 from lepton_ai.core.errors import Unauthenticated
+from lepton_ai.core.master_key import MasterKeyFile
 from lepton_ai.infrastructure.storage.objects.records import Bucket
 
 PREFIX = "/objects"
@@ -15,13 +16,13 @@ class Links:
     """Makes such addresses, and checks them.
 
     Args:
-        secret: What they are signed with; known to this installation alone.
+        keys: Where the master key is, from which the one that signs is made. When it is changed, addresses that were
+            handed out before are no longer good.
         clock: Where the time comes from.
     """
 
-    def __init__(self, secret: bytes, clock: Clock) -> None:
-        # A key of its own: what signs addresses opens nothing else.
-        self._key = hmac.digest(secret, b"addresses of objects", "sha256")
+    def __init__(self, keys: MasterKeyFile, clock: Clock) -> None:
+        self._keys = keys
         self._clock = clock
 
     def sign(self, method: str, bucket: Bucket, key: str, life_s: int) -> str:
@@ -44,7 +45,7 @@ class Links:
 
     def _signature(self, method: str, bucket: Bucket, key: str, expires_s: int) -> str:
         said = "\0".join((method, bucket.workspace_id, bucket.name.value, key, str(expires_s)))
-        return hmac.new(self._key, said.encode(), hashlib.sha256).hexdigest()
+        return hmac.new(self._keys.derive("addresses of objects"), said.encode(), hashlib.sha256).hexdigest()
 
 
 def plain(bucket: Bucket, key: str) -> str:

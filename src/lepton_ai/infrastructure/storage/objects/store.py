@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import BigInteger, Column, Connection, PrimaryKeyConstraint, String, Table, delete, insert, select
+from sqlalchemy import BigInteger, Column, Connection, PrimaryKeyConstraint, String, Table, delete, func, insert, select
 
 from lepton_ai.core.database import metadata
 from lepton_ai.infrastructure.storage.objects.records import LONGEST_KEY_BYTES, Bucket, StoredObject
@@ -54,6 +54,18 @@ def list_objects(connection: Connection, bucket: Bucket, prefix: str, after: str
         # Behind the prefix itself, and before the first text that no longer begins with it.
         query = query.where(table.key >= prefix, table.key < prefix + "\U0010ffff")
     return [StoredObject(*row) for row in connection.execute(query.order_by(table.key).limit(limit))]
+
+
+def count_objects(connection: Connection, workspace_id: str) -> int:
+    """How many objects a workspace has in the data folder."""
+    query = select(func.count()).select_from(objects_table).filter_by(workspace_id=workspace_id)
+    return int(connection.execute(query).scalar_one())
+
+
+def bytes_of(connection: Connection, workspace_id: str) -> int:
+    """The size of a workspace's objects in the data folder."""
+    query = select(func.sum(objects_table.c.size_bytes)).filter_by(workspace_id=workspace_id)
+    return int(connection.execute(query).scalar_one() or 0)
 
 
 def blobs(connection: Connection) -> set[str]:

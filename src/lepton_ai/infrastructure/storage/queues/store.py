@@ -71,6 +71,12 @@ def list_queues(connection: Connection, workspace_id: str) -> Sequence[Queue]:
     return [Queue(**row) for row in connection.execute(query).mappings()]
 
 
+def count_queues(connection: Connection, workspace_id: str) -> int:
+    """How many queues a workspace has."""
+    query = select(func.count()).select_from(queues_table).filter_by(workspace_id=workspace_id)
+    return int(connection.execute(query).scalar_one())
+
+
 def remove_queue(connection: Connection, queue_id: str) -> None:
     """Remove a queue with all that is in it."""
     connection.execute(delete(queues_table).filter_by(id=queue_id))

@@ -15,6 +15,7 @@ from lepton_ai.platform.frameworks.adaptive.values import bring_up_to_date
 from lepton_ai.platform.frameworks.augmentation import Strength
 from lepton_ai.platform.frameworks.backend import keras
 from lepton_ai.platform.frameworks.checkpoint import Arrays, Checkpointing, Facts, Kept
+from lepton_ai.platform.frameworks.data import Leaving
 from lepton_ai.platform.frameworks.recipe import rate_at
 
 
@@ -32,6 +33,7 @@ class Director(keras.callbacks.Callback):
         checking: Makes the checks, if there are any.
         pacing: The clock, for a budget of wall time.
         strength: How strongly rows are changed, if they are.
+        leaving: Which rows leave on the way, if any may.
     """
 
     name = "adaptive"
@@ -45,9 +47,11 @@ class Director(keras.callbacks.Callback):
         checking: Callable[[], Checking] | None = None,
         pacing: Pacing | None = None,
         strength: Strength | None = None,
+        leaving: Leaving | None = None,
     ) -> None:
         super().__init__()
         self._strength = strength
+        self._leaving = leaving
         self.run = self._run = run
         self._start_step: Any = start_step
         self._make_racing = racing
@@ -74,6 +78,7 @@ class Director(keras.callbacks.Callback):
             "rate": run.rate.state(),
             "steps_taken": run.steps_taken,
             "strength": None if self._strength is None else self._strength.values(),
+            "leaving": None if self._leaving is None else self._leaving.values(),
             "pacing": self._pacing.state() if isinstance(self._pacing, TimedPacing) else None,
             "parts": {name: {"count": len(arrays), "facts": own} for name, (arrays, own) in parts.items()},
         }
@@ -84,6 +89,8 @@ class Director(keras.callbacks.Callback):
         self._run.pace = Pace.from_json(facts["pace"])
         if self._strength is not None:
             self._strength.restore(facts["strength"])
+        if self._leaving is not None:
+            self._leaving.restore(facts["leaving"])
 
     def restore(self, arrays: Arrays, facts: Facts) -> None:
         """Go on from a checkpoint, once a batch has begun."""

@@ -45,20 +45,22 @@ class Mirroring:
         self._before = arrays[0] if arrays else None
         self.allowed, self._is_settled = Mirror(facts["allowed"]), facts["is_settled"]
 
-    def consider(self, step: int, losses: NDArray[np.float64]) -> None:
+    def consider(self, step: int) -> None:
         """At a check: decide, if it is not settled.
 
         Args:
             step: The step that comes next.
-            losses: On rows held back, now.
         """
-        if self._before is None:
-            with self._run.averaged(step):
+        if self._is_settled:
+            return
+        with self._run.averaged(step):
+            losses = self._held_back.losses()
+            if self._before is None:
                 self._probe()
-            self._before = losses
-        elif not self._is_settled:
+        if self._before is not None:
             self._look_back(self._before, losses)
             self._is_settled = True
+        self._before = losses
 
     def _probe(self) -> None:
         right = self._held_back.right()

@@ -1,6 +1,6 @@
 """Sets an adaptive fit up: which rows are held back, who races, what is checked, and the stream of batches for it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from lepton_ai.core.errors import InvalidInput
 from lepton_ai.platform.frameworks.adaptive.budget import Pace
 from lepton_ai.platform.frameworks.adaptive.checking import Checking
 from lepton_ai.platform.frameworks.adaptive.director import Director
+from lepton_ai.platform.frameworks.adaptive.doubting import Doubting
 from lepton_ai.platform.frameworks.adaptive.held_back import held_back
 from lepton_ai.platform.frameworks.adaptive.judge import Judge
 from lepton_ai.platform.frameworks.adaptive.log import DecisionLog
@@ -23,7 +24,7 @@ from lepton_ai.platform.frameworks.adaptive.steering import Course
 from lepton_ai.platform.frameworks.augmentation import Augmentation, Mirror, Strength, moved_images
 from lepton_ai.platform.frameworks.backend import tf
 from lepton_ai.platform.frameworks.companion import with_companion
-from lepton_ai.platform.frameworks.data import Changes, HeldBack, training_batches
+from lepton_ai.platform.frameworks.data import Changes, HeldBack, Leaving, training_batches
 from lepton_ai.platform.frameworks.intake import Rows
 from lepton_ai.platform.frameworks.recipe import Plan
 from lepton_ai.platform.preprocessing.signature import Task
@@ -101,6 +102,7 @@ def prepare(
     if judged is None and plan.steps >= _FEWEST_STEPS:
         positions = held_back(rows.y, order.seed, rows.groups)
     back = HeldBack(positions, plan.joins_from) if len(positions) else None
+    leaving = Leaving(len(rows)) if back is not None and model.task is Task.CLASSIFICATION else None
     if back is not None:
         judged = rows.at(positions)
         run.decide(
@@ -124,10 +126,11 @@ def prepare(
         start_step=start_step,
         changes=changes,
         held_back=back,
+        leaving=leaving,
     )
     racing = checking = None
     if judged is not None and len(judged) and plan.steps >= _FEWEST_STEPS:
-        racing, checking = _judged_parts(run, rows, judged, positions, changes, usual)
+        racing, checking = _judged_parts(run, rows, judged, positions, changes, leaving, usual)
     director = Director(
         run,
         start_step=start_step,
@@ -135,6 +138,7 @@ def prepare(
         checking=checking,
         pacing=pacing(run) if pacing is not None else None,
         strength=changes.strength if changes is not None else None,
+        leaving=leaving,
     )
     parts = {"rate race": racing, "augmented rows": changes, "held-back rows": back}
     on = tuple(name for name, part in parts.items() if part is not None)
@@ -179,13 +183,18 @@ def _judged_parts(
     judged: Rows,
     positions: NDArray[np.int64],
     changes: Changes | None,
+    leaving: Leaving | None,
     usual: float | None,
 ) -> tuple[Callable[[], Racing] | None, Callable[[], Checking]]:
     """What needs rows to judge by; made when all variables exist."""
     judge = Judge(run.model, judged)
     others = np.setdiff1d(np.arange(len(rows)), positions)
     picks = others[np.linspace(0, len(others) - 1, min(len(others), len(judged), _MOST_TRAINED)).astype(int)]
-    sample = Judge(run.model, rows.at(picks))
+
+    def judges(left_out: Sequence[int]) -> tuple[Judge, Judge]:
+        sample = Judge(run.model, rows.at(np.setdiff1d(picks, left_out)))
+        return (Judge(run.model, rows.at(np.setdiff1d(positions, left_out))) if left_out else judge), sample
+
     mirrored = {}
     if changes is not None and changes.may_mirror:
         mirrored = {
@@ -198,7 +207,8 @@ def _judged_parts(
         strength = None if changes is None else changes.strength
         answer = _naive_answer(run.model, rows)
         mirroring = Mirroring(run, judge, mirrored, right_naive=float(answer.max())) if mirrored else None
-        return Checking(run, judge, sample, judge.losses_of(answer), mirroring=mirroring, strength=strength)
+        doubting = None if leaving is None else Doubting(run, rows, positions, leaving)
+        return Checking(run, judges, answer, mirroring=mirroring, doubting=doubting, strength=strength)
 
     return (None if setup is None else lambda: Racing(run, setup, judge)), checking
 

@@ -22,6 +22,8 @@ from lepton_ai.platform.model_management.endpoints.records import (
 )
 
 START_TIMEOUT_MS = 60_000
+COMMAND_START_TIMEOUT_MS = 900_000
+"""A user's command may fetch and load what it needs before it listens."""
 DRAIN_MS = 150
 """How long a replica lives on after the gateway stopped sending it requests, so that those on the way arrive."""
 PROBE_PERIOD_MS = 2000
@@ -54,7 +56,8 @@ def decide(
     """
     endpoint = state.endpoint
     actions: list[Action] = []
-    moved = [_advance(replica, observation[replica.id], now_ms, actions) for replica in state.replicas]
+    patience_ms = START_TIMEOUT_MS if endpoint.spec.command is None else COMMAND_START_TIMEOUT_MS
+    moved = [_advance(replica, observation[replica.id], now_ms, actions, patience_ms) for replica in state.replicas]
     endpoint = _count_failures(endpoint, state.replicas, moved, now_ms)
     moved = _retire(endpoint, moved, now_ms)
     moved += [
@@ -78,7 +81,9 @@ def decide(
     return EndpointChange(endpoint, changed, tuple(actions), _next_check_ms(endpoint, moved, now_ms), observation)
 
 
-def _advance(replica: Replica, seen: ReplicaObservation, now_ms: int, actions: list[Action]) -> Replica:
+def _advance(
+    replica: Replica, seen: ReplicaObservation, now_ms: int, actions: list[Action], patience_ms: int
+) -> Replica:
     """Bring one replica up to what was seen, adding what to do to its worker."""
     worker = seen.worker
     if worker.is_over:
@@ -93,7 +98,7 @@ def _advance(replica: Replica, seen: ReplicaObservation, now_ms: int, actions: l
         return _move(replica, ReplicaReason.PROCESS_STARTED, now_ms)
     if worker.phase is WorkerPhase.ABSENT:
         # The record says that it was started, and nothing is there: its files were removed, or it never came up.
-        if replica.status is ReplicaStatus.STARTING and now_ms - replica.changed_at_ms < START_TIMEOUT_MS:
+        if replica.status is ReplicaStatus.STARTING and now_ms - replica.changed_at_ms < patience_ms:
             actions.append(Action("submit", replica.id))
             return replica
         gone = ReplicaReason.ENDED_AS_ASKED if replica.status is ReplicaStatus.STOPPING else ReplicaReason.EXITED
@@ -101,7 +106,7 @@ def _advance(replica: Replica, seen: ReplicaObservation, now_ms: int, actions: l
     if replica.status is ReplicaStatus.STARTING:
         if seen.answers:
             return replace(_move(replica, ReplicaReason.ANSWERS, now_ms), ready_at_ms=now_ms)
-        if now_ms - replica.changed_at_ms >= START_TIMEOUT_MS:
+        if now_ms - replica.changed_at_ms >= patience_ms:
             actions.append(Action("stop", replica.id))
             return _move(replica, ReplicaReason.START_TIMED_OUT, now_ms)
         return replica

@@ -2,6 +2,10 @@
 
 import http.client
 import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lepton_ai.platform.model_management.endpoints.records import EndpointSpec
 
 
 def answers(address: str, timeout_s: float = 1.0) -> bool:
@@ -19,6 +23,37 @@ def answers(address: str, timeout_s: float = 1.0) -> bool:
         return False
     finally:
         connection.close()
+
+
+def accepts(address: str, timeout_s: float = 1.0) -> bool:
+    """Whether somebody listens there; all that is known of what a user's command answers."""
+    connection = _Connection(address, timeout_s)
+    try:
+        connection.connect()
+    except OSError:
+        return False
+    finally:
+        connection.close()
+    return True
+
+
+def runs(_address: str) -> bool:
+    """A command that serves nothing is as well as it can be while its process runs."""
+    return True
+
+
+@dataclass(frozen=True)
+class Probe:
+    """How replicas are asked, by what they are."""
+
+    model: Callable[[str], bool] = answers
+    command: Callable[[str], bool] = accepts
+
+    def of(self, spec: EndpointSpec) -> Callable[[str], bool]:
+        """The question for the replicas of an endpoint."""
+        if spec.command is None:
+            return self.model
+        return self.command if spec.serves else runs
 
 
 class _Connection(http.client.HTTPConnection):

@@ -1,6 +1,5 @@
 """The reconciler of endpoints: makes the processes that run match the endpoints that are written down."""
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,8 +10,9 @@ from lepton_ai.core import events
 from lepton_ai.core.database import Database
 from lepton_ai.core.ids import NewId
 from lepton_ai.core.reconcile import Claim
-from lepton_ai.infrastructure.compute.port import Executor, WorkerPhase, WorkerSpec
-from lepton_ai.infrastructure.storage.port import ArtifactStore
+from lepton_ai.infrastructure.compute.port import Executor, WorkerPhase
+from lepton_ai.infrastructure.compute.ports import free_port
+from lepton_ai.infrastructure.network.routes import host_and_port
 from lepton_ai.platform.model_management.endpoints import store
 from lepton_ai.platform.model_management.endpoints.decide import decide
 from lepton_ai.platform.model_management.endpoints.lifecycle import (
@@ -20,20 +20,20 @@ from lepton_ai.platform.model_management.endpoints.lifecycle import (
     ReplicaReason,
     ReplicaStatus,
 )
+from lepton_ai.platform.model_management.endpoints.probe import Probe
 from lepton_ai.platform.model_management.endpoints.records import (
     Action,
+    Command,
     Endpoint,
     EndpointChange,
     EndpointState,
     Replica,
     ReplicaObservation,
 )
-from lepton_ai.platform.model_management.registry.records import ModelReference
-from lepton_ai.platform.model_management.registry.service import resolve
+from lepton_ai.platform.model_management.endpoints.workers import Workers
 
 _PROBED = (ReplicaStatus.STARTING, ReplicaStatus.READY)
-SERVED_FILES = ("model.onnx", "signature.json", "preprocessing.json", "decision.json")
-"""What a replica gets of a version's files."""
+_LOOPBACK = "127.0.0.1"
 
 
 class EndpointReconciler:
@@ -42,11 +42,10 @@ class EndpointReconciler:
     Args:
         database: Where endpoints are kept.
         executor: What runs the replicas.
-        artifacts: Where model files come from.
-        models_folder: Where a version's files are laid out for its replicas.
+        workers: Says how a replica is run.
         socket_folder: Where the replicas' sockets go.
         is_routed: Whether the gateway may still send requests to a replica.
-        answers: The health probe.
+        probe: Asks replicas whether they answer.
         routes_changed: Called when the gateway must learn something new.
         new_id: Where ids come from.
         journal: Where changes are written down.
@@ -58,22 +57,20 @@ class EndpointReconciler:
         self,
         database: Database,
         executor: Executor,
-        artifacts: ArtifactStore,
-        models_folder: Path,
+        workers: Workers,
         socket_folder: Path,
         is_routed: Callable[[str], bool],
-        answers: Callable[[str], bool],
+        probe: Probe,
         routes_changed: Callable[[], None],
         new_id: NewId,
         journal: events.Journal,
     ) -> None:
         self._database = database
         self._executor = executor
-        self._artifacts = artifacts
-        self._models_folder = models_folder
+        self._workers = workers
         self._socket_folder = socket_folder
         self._is_routed = is_routed
-        self._answers = answers
+        self._probe = probe
         self._routes_changed = routes_changed
         self._new_id = new_id
         self._journal = journal
@@ -86,7 +83,9 @@ class EndpointReconciler:
         return self._database.write(lambda connection: store.claim(connection, now_ms, limit, lease_tokens))
 
     def observe(self, record: EndpointState) -> Mapping[str, ReplicaObservation]:
-        return dict(zip([r.id for r in record.replicas], self._probes.map(self._see, record.replicas), strict=True))
+        answers = self._probe.of(record.endpoint.spec)
+        seen = self._probes.map(lambda replica: self._see(replica, answers), record.replicas)
+        return dict(zip([r.id for r in record.replicas], seen, strict=True))
 
     def decide(
         self, record: EndpointState, observation: Mapping[str, ReplicaObservation], now_ms: int
@@ -121,12 +120,10 @@ class EndpointReconciler:
         """Stop probing."""
         self._probes.shutdown()
 
-    def _see(self, replica: Replica) -> ReplicaObservation:
+    def _see(self, replica: Replica, answers: Callable[[str], bool]) -> ReplicaObservation:
         worker = self._executor.observe(replica.id)
         asked = replica.status in _PROBED and worker.phase is WorkerPhase.RUNNING
-        return ReplicaObservation(
-            worker, self._answers(replica.address) if asked else None, self._is_routed(replica.id)
-        )
+        return ReplicaObservation(worker, answers(replica.address) if asked else None, self._is_routed(replica.id))
 
     def _new_replica(self, endpoint: Endpoint, now_ms: int) -> Replica:
         replica_id = self._new_id("rep")
@@ -137,39 +134,30 @@ class EndpointReconciler:
             status=ReplicaStatus.PENDING,
             reason=ReplicaReason.WANTED,
             message=REPLICA_LIFECYCLE.sentence(ReplicaReason.WANTED),
-            address=f"unix:{self._socket_folder / replica_id}.sock",
+            address=self._address(endpoint.spec.command, replica_id),
             created_at_ms=now_ms,
             changed_at_ms=now_ms,
         )
 
+    def _address(self, command: Command | None, replica_id: str) -> str:
+        if command is None:
+            return f"unix:{self._socket_folder / replica_id}.sock"
+        if command.port is None:
+            return ""
+        # A command that does not heed PORT listens where it said: the first replica gets that very port.
+        given = {replica.address for replica in self._database.read(store.live_replicas)}
+        taken = {host_and_port(address)[1] for address in given if address.startswith("tcp:")}
+        return f"tcp:{_LOOPBACK}:{free_port(command.port, taken)}"
+
     def _do(self, state: EndpointState, action: Action) -> None:
         if action.verb == "submit":
             replica = next(replica for replica in state.replicas if replica.id == action.replica_id)
-            self._executor.submit(self._worker(state.endpoint, replica))
+            self._executor.submit(self._workers.of(state.endpoint, replica))
         elif action.verb == "stop":
             self._executor.stop(action.replica_id)
         else:
             self._executor.release(action.replica_id)
             (self._socket_folder / f"{action.replica_id}.sock").unlink(missing_ok=True)
-
-    def _worker(self, endpoint: Endpoint, replica: Replica) -> WorkerSpec:
-        spec = endpoint.spec
-        reference = ModelReference(spec.model_name, spec.model_version)
-        version = self._database.read(lambda connection: resolve(connection, endpoint.workspace_id, reference))
-        folder = self._models_folder / version.id
-        files = version.manifest.files
-        self._artifacts.materialise({name: files[name].digest for name in SERVED_FILES if name in files}, folder)
-        argv = [
-            *(sys.executable, "-m", "lepton_ai.platform.model_management.serving.model_server"),
-            *("--artifact", str(folder), "--address", replica.address, "--replica", replica.id),
-            *("--model", version.name, "--version", str(version.version)),
-        ]
-        env = {
-            "LEPTON_WORKSPACE_ID": endpoint.workspace_id,
-            "LEPTON_DEPLOYMENT_NAME": endpoint.name,
-            "LEPTON_REPLICA_ID": replica.id,
-        }
-        return WorkerSpec(replica.id, "replica", tuple(argv), env, {"endpoint": endpoint.name})
 
     def _events(self, record: EndpointState, change: EndpointChange) -> list[events.Event]:
         before, after = record.endpoint, change.endpoint

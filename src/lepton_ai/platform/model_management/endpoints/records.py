@@ -1,6 +1,6 @@
 """What an endpoint is: what was asked for, its replicas, and what the world looked like."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,20 +12,38 @@ from lepton_ai.platform.model_management.endpoints.lifecycle import (
     ReplicaStatus,
 )
 
+WORKSPACE_TOKENS = "WORKSPACE_TOKEN"
+"""Among an endpoint's tokens: all of its workspace's that may call endpoints."""
+
 
 @dataclass(frozen=True)
-class PhotonWish:
-    """A photon that somebody asked to be served.
+class Command:
+    """A program of the user's instead of a model.
 
     Args:
-        id: Its id.
-        namespace: `private` or `public`.
-        asked: What else was asked for, as it was sent.
+        argv: The command line.
+        port: Where it says that it listens. None: it serves nothing, and is ready once it runs.
     """
+
+    argv: tuple[str, ...]
+    port: int | None = None
+
+
+@dataclass(frozen=True)
+class PhotonReference:
+    """A photon to serve, by its id, in `private` or `public`. This version keeps it, and does not run it."""
 
     id: str
     namespace: str
-    asked: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One variable of a replica's environment: a value, or the name of the secret that holds it."""
+
+    name: str
+    value: str | None = None
+    secret: str | None = None
 
 
 @dataclass(frozen=True)
@@ -33,20 +51,57 @@ class EndpointSpec:
     """What a user asked for.
 
     Args:
-        model_name: The model that the endpoint serves.
+        model_name: The model that the endpoint serves; None where a command does.
         model_version: Which version of it; references by alias are resolved when they are given.
         min_replicas: How many replicas run. Zero: the endpoint is stopped.
         resource_shape: How much of the machine a replica may use, by name.
         timeout_s: How long one answer may take.
-        photon: What it serves instead of a model: a photon, which this version keeps and does not run.
+        command: What serves instead of a model.
+        variables: What replicas get in their environment.
+        is_pod: Whether it is a machine to work on rather than something that answers.
+        fields: What else a client asked for; kept, and given back.
+        api_tokens: Who may call: digests of tokens, and `WORKSPACE_TOKENS`. None: the workspace's tokens. Empty:
+            anyone, where the server allows that.
+        allowed_networks: From where it may be called. Empty: from everywhere.
+        photon: The photon that it is to serve.
     """
 
-    model_name: str
-    model_version: int
+    model_name: str | None = None
+    model_version: int | None = None
     min_replicas: int = 1
     resource_shape: str = "cpu.small"
     timeout_s: int = 300
-    photon: PhotonWish | None = None
+    command: Command | None = None
+    variables: tuple[Variable, ...] = ()
+    is_pod: bool = False
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    api_tokens: Sequence[str] | None = None
+    allowed_networks: tuple[str, ...] = ()
+    photon: PhotonReference | None = None
+
+    @property
+    def serves(self) -> bool:
+        """Whether its replicas answer requests."""
+        return self.command is None or self.command.port is not None
+
+    @property
+    def source(self) -> str:
+        """What its replicas run, for a person."""
+        if self.command is not None:
+            return " ".join(self.command.argv)
+        if self.photon is not None:
+            return f"photon {self.photon.id}"
+        return f"{self.model_name}:{self.model_version}"
+
+    def needs_new_replicas(self, other: "EndpointSpec") -> bool:
+        """Whether replicas of the one are of no use to the other."""
+        names = ("model_name", "model_version", "resource_shape", "command", "variables")
+        return any(getattr(self, name) != getattr(other, name) for name in names)
+
+    @property
+    def asks_to_be_public(self) -> bool:
+        """Whether it was asked that anyone may call it."""
+        return self.api_tokens is not None and not self.api_tokens
 
 
 @dataclass(frozen=True)
@@ -77,7 +132,11 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Replica:
-    """One replica: one worker that serves one version. Its id is also its worker's."""
+    """One replica: one worker that serves one version. Its id is also its worker's.
+
+    Args:
+        address: Where it answers; "" for one that serves nothing.
+    """
 
     id: str
     endpoint_id: str

@@ -1,26 +1,38 @@
 """What one can do with endpoints: the verbs that the doors call."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from sqlalchemy import Connection
 
 from lepton_ai.core import events
+from lepton_ai.core.access.quotas import Quotas
 from lepton_ai.core.clock import Clock
 from lepton_ai.core.database import Database
 from lepton_ai.core.errors import AlreadyExists, Conflict, InvalidInput, NotFound, PreconditionFailed
+from lepton_ai.core.events import Event
 from lepton_ai.core.idempotency import Once
 from lepton_ai.core.ids import NewId
 from lepton_ai.core.names import check_name
 from lepton_ai.platform.model_management.endpoints import store
 from lepton_ai.platform.model_management.endpoints.lifecycle import ENDPOINT_LIFECYCLE, EndpointReason, EndpointStatus
-from lepton_ai.platform.model_management.endpoints.records import Endpoint, EndpointSpec, PhotonWish, Replica
+from lepton_ai.platform.model_management.endpoints.records import (
+    Command,
+    Endpoint,
+    EndpointSpec,
+    PhotonReference,
+    Replica,
+    Variable,
+)
 from lepton_ai.platform.model_management.registry.records import ModelReference
 from lepton_ai.platform.model_management.registry.service import resolve
 from lepton_ai.platform.photons import store as photon_store
 from lepton_ai.platform.photons.records import namespace_of
 
 MOST_REPLICAS = 64
+_HEEDED = ("container", "allow_unauthenticated_access")
+"""Fields of a client that are acted on although they are kept as they came."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +50,21 @@ class EndpointDetails:
 
 @dataclass(frozen=True)
 class EndpointUpdate:
-    """What a user changes; None leaves a thing as it is."""
+    """What a user changes; None leaves a thing as it is.
+
+    Args:
+        fields: What else a client said, by name; they replace those of the same name.
+    """
 
     model: ModelReference | None = None
     min_replicas: int | None = None
     timeout_s: int | None = None
+    resource_shape: str | None = None
+    command: Command | None = None
+    variables: tuple[Variable, ...] | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    api_tokens: Sequence[str] | None = None
+    allowed_networks: tuple[str, ...] | None = None
 
 
 class Endpoints:
@@ -54,49 +76,69 @@ class Endpoints:
         new_id: Where ids come from.
         journal: Where changes are written down.
         hint: Called after each change, so that the reconciler looks at once.
+        quotas: How much a workspace may have.
+        allows_public: Whether an endpoint that asks to be public is; else it is private, and an event says so.
     """
 
     def __init__(
-        self, database: Database, clock: Clock, new_id: NewId, journal: events.Journal, hint: Callable[[], None]
+        self,
+        database: Database,
+        clock: Clock,
+        new_id: NewId,
+        journal: events.Journal,
+        hint: Callable[[], None],
+        quotas: Quotas,
+        *,
+        allows_public: bool,
     ) -> None:
         self._database = database
         self._clock = clock
         self._new_id = new_id
         self._journal = journal
         self._hint = hint
+        self._quotas = quotas
+        self._allows_public = allows_public
 
     async def create(
         self,
         workspace_id: str,
         name: str,
-        served: ModelReference | PhotonWish,
+        wanted: EndpointSpec,
         actor: str,
         *,
-        min_replicas: int = 1,
-        resource_shape: str = "cpu.small",
-        timeout_s: int = 300,
+        model: ModelReference | None = None,
         once: Once | None = None,
     ) -> EndpointDetails:
         """Make an endpoint. It answers once its replicas are ready; `Endpoint.status` tells.
 
         Args:
-            served: The model version; or a photon, whose endpoint is kept and says that nothing runs it yet.
+            wanted: What it is to be.
+            model: What it serves, where it serves no command.
             once: The client's idempotency key: the same request again gives the endpoint that it made.
 
         Raises:
-            InvalidInput: The name or a number breaks its rule.
+            InvalidInput: The name or a number breaks its rule, or it serves not one of model, command and photon.
             NotFound: There is no such model version or photon.
             AlreadyExists: The name is taken.
+            QuotaExceeded: The workspace may not have another endpoint, or so many replicas.
         """
         check_name("endpoint", name)
-        _check_replicas(min_replicas)
-        _check_timeout(timeout_s)
+        _check_replicas(wanted.min_replicas)
+        _check_timeout(wanted.timeout_s)
+        served = [source for source in (model, wanted.command, wanted.photon) if source is not None]
+        if len(served) != 1:
+            raise InvalidInput(
+                f"an endpoint serves a model, a command or a photon, got {len(served)} of these",
+                hint="Give `spec.model`, `spec.container` with a command, or `spec.photon_id`.",
+            )
         now_ms = self._clock.now_ms()
         endpoint_id = self._new_id("ep")
-        reason = EndpointReason.REPLICAS_START if min_replicas else EndpointReason.NO_REPLICAS_ASKED
-        if isinstance(served, PhotonWish) and min_replicas:
+        made_message = f"The endpoint was made.{_unheeded(wanted.fields)}"
+        reason = EndpointReason.REPLICAS_START if wanted.min_replicas else EndpointReason.NO_REPLICAS_ASKED
+        if wanted.photon and wanted.min_replicas:
             reason = EndpointReason.PHOTON_NOT_RUN
-        event = self._journal.event(workspace_id, actor, "created", "endpoint", name, "asked", "The endpoint was made.")
+        event = self._journal.event(workspace_id, actor, "created", "endpoint", name, "asked", made_message)
+        told = self._told_of_access(workspace_id, name, actor, None, wanted)
 
         def work(connection: Connection) -> EndpointDetails:
             taken = store.find_endpoint(connection, workspace_id, name)
@@ -114,15 +156,14 @@ class Endpoints:
                     f"there is an endpoint {name!r} already",
                     hint=f"Choose another --name, or change it: lepton endpoint update {name}",
                 )
-            shape = (min_replicas, resource_shape, timeout_s)
-            if isinstance(served, PhotonWish):
-                _require_photon(connection, workspace_id, served)
-                spec = EndpointSpec("", 0, *shape, photon=served)
-                details = {"photon": served.id}
-            else:
-                version = resolve(connection, workspace_id, served)
-                spec = EndpointSpec(version.name, version.version, *shape)
-                details = {"model": f"{version.name}:{version.version}"}
+            spec = wanted
+            if model is not None:
+                version = resolve(connection, workspace_id, model)
+                spec = replace(wanted, model_name=version.name, model_version=version.version)
+            if wanted.photon is not None:
+                _require_photon(connection, workspace_id, wanted.photon)
+            wished = wanted.min_replicas
+            self._quotas.check(connection, workspace_id, endpoints=1, replicas=wished, cpus=wished)
             endpoint = Endpoint(
                 id=endpoint_id,
                 workspace_id=workspace_id,
@@ -142,7 +183,7 @@ class Endpoints:
             store.insert_endpoint(connection, endpoint)
             if once:
                 once.remember(connection, workspace_id, endpoint.id, now_ms)
-            events.record(connection, events.with_details(event, **details))
+            events.record(connection, events.with_details(event, **_told_of(spec)), *told)
             return EndpointDetails(endpoint, ())
 
         made = await self._database.write_async(work)
@@ -171,12 +212,20 @@ class Endpoints:
         return self._database.read(lambda connection: _details(connection, None))
 
     async def update(
-        self, workspace_id: str, name: str, change: EndpointUpdate, actor: str, *, if_updated_at_ms: int | None = None
+        self,
+        workspace_id: str,
+        name: str,
+        change: EndpointUpdate,
+        actor: str,
+        *,
+        if_updated_at_ms: int | None = None,
+        dry_run: bool = False,
     ) -> EndpointDetails:
         """Change an endpoint. A new model version is rolled out replica by replica, without a failed request.
 
         Args:
             if_updated_at_ms: Refuse unless the endpoint was last changed at this time (`If-Match`).
+            dry_run: Change nothing; return what it would be.
 
         Raises:
             InvalidInput: A number breaks its rule, or nothing is to be changed.
@@ -194,14 +243,27 @@ class Endpoints:
             spec = before.spec
             if change.model is not None:
                 version = resolve(connection, workspace_id, change.model)
-                spec = replace(spec, model_name=version.name, model_version=version.version, photon=None)
+                spec = replace(spec, model_name=version.name, model_version=version.version, command=None, photon=None)
+            if change.command is not None:
+                spec = replace(spec, model_name=None, model_version=None, command=change.command, photon=None)
+            if change.variables is not None:
+                spec = replace(spec, variables=change.variables)
+            if change.resource_shape is not None:
+                spec = replace(spec, resource_shape=change.resource_shape)
+            if change.fields:
+                spec = replace(spec, fields={**spec.fields, **change.fields})
             if change.min_replicas is not None:
                 spec = replace(spec, min_replicas=change.min_replicas)
             if change.timeout_s is not None:
                 spec = replace(spec, timeout_s=change.timeout_s)
+            if change.allowed_networks is not None:
+                spec = replace(spec, allowed_networks=change.allowed_networks)
+            if change.api_tokens is not None:
+                spec = replace(spec, api_tokens=change.api_tokens)
             return _with_spec(before, spec)
 
-        return await self._change(workspace_id, name, "updated", "It was changed.", actor, changed, if_updated_at_ms)
+        told = ("updated", f"It was changed.{_unheeded(change.fields)}", actor)
+        return await self._change(workspace_id, name, *told, changed, if_updated_at_ms, dry_run=dry_run)
 
     async def restart(self, workspace_id: str, name: str, actor: str) -> EndpointDetails:
         """Replace every replica by a fresh one, without a failed request."""
@@ -230,6 +292,22 @@ class Endpoints:
         """The versions of a model that endpoints serve, each with one endpoint's name."""
         return self._database.read(lambda connection: store.versions_in_use(connection, workspace_id, model_name))
 
+    def _told_of_access(
+        self, workspace_id: str, name: str, actor: str, before: EndpointSpec | None, after: EndpointSpec
+    ) -> Sequence[Event]:
+        """What is to be told of an endpoint that asks anew to be public."""
+        if not after.asks_to_be_public or (before is not None and before.asks_to_be_public):
+            return ()
+        where = (workspace_id, actor)
+        if self._allows_public:
+            message = "No tokens were asked for: anyone who reaches it may call it."
+            return (self._journal.event(*where, "made_public", "endpoint", name, "public", message),)
+        message = (
+            "No tokens were asked for, but this server can be reached from outside: the workspace's tokens are needed. "
+            "The setting `public_endpoints` decides."
+        )
+        return (self._journal.event(*where, "kept_private", "endpoint", name, "public_refused", message),)
+
     async def _change(
         self,
         workspace_id: str,
@@ -239,6 +317,8 @@ class Endpoints:
         actor: str,
         changed: Callable[[Connection, Endpoint], Endpoint],
         if_updated_at_ms: int | None = None,
+        *,
+        dry_run: bool = False,
     ) -> EndpointDetails:
         now_ms = self._clock.now_ms()
         event = self._journal.event(workspace_id, actor, action, "endpoint", name, "asked", message)
@@ -253,10 +333,20 @@ class Endpoints:
                 if action == "removed":
                     return EndpointDetails(before, store.replicas_of(connection, before.id))
                 raise Conflict(f"endpoint {name!r} is being removed")
-            after = replace(changed(connection, before), updated_at_ms=max(now_ms, before.updated_at_ms + 1))
+            after = changed(connection, before)
+            if not after.deleting:
+                more = after.spec.min_replicas - before.spec.min_replicas
+                self._quotas.check(connection, workspace_id, replicas=more, cpus=more)
+            after = replace(after, updated_at_ms=max(now_ms, before.updated_at_ms + 1))
+            if dry_run:
+                return EndpointDetails(after, store.replicas_of(connection, after.id))
             store.update_endpoint(connection, after)
-            details = {key: value for key, value in vars(after.spec).items() if vars(before.spec)[key] != value}
-            events.record(connection, events.with_details(event, **details))
+            told = self._told_of_access(workspace_id, name, actor, before.spec, after.spec)
+            old, new = _told_of(before.spec), _told_of(after.spec)
+            details = {key: value for key, value in new.items() if old.get(key) != value}
+            if before.spec.api_tokens != after.spec.api_tokens:
+                details["api_tokens"] = "changed"  # not even their digests belong into an event
+            events.record(connection, events.with_details(event, **details), *told)
             return EndpointDetails(after, store.replicas_of(connection, after.id))
 
         result = await self._database.write_async(work)
@@ -266,7 +356,7 @@ class Endpoints:
 
 def _with_spec(before: Endpoint, spec: EndpointSpec) -> Endpoint:
     after = replace(before, spec=spec)
-    if (spec.model_name, spec.model_version) != (before.spec.model_name, before.spec.model_version):
+    if spec.needs_new_replicas(before.spec):
         after = _roll_out(after)
     if spec.min_replicas == before.spec.min_replicas:
         return after
@@ -279,6 +369,26 @@ def _with_spec(before: Endpoint, spec: EndpointSpec) -> Endpoint:
     if after.status is EndpointStatus.READY:
         return _in_status(after, EndpointReason.CHANGING_COUNT)
     return after
+
+
+def _unheeded(fields: Mapping[str, Any]) -> str:
+    """A sentence on what is kept and not acted on, or nothing."""
+    names = sorted(name for name, value in fields.items() if value and name not in _HEEDED)
+    said = f" Kept, and not acted on yet: {', '.join(names)}." if names else ""
+    if fields.get("container", {}).get("image"):
+        said += " Its image is kept and not used: commands run as processes of this machine."
+    return said
+
+
+def _told_of(spec: EndpointSpec) -> dict[str, Any]:
+    """What events say of a spec: no values of variables, which may be secret."""
+    kept = ("model_name", "model_version", "min_replicas", "resource_shape", "timeout_s", "allowed_networks")
+    told = {name: getattr(spec, name) for name in kept if getattr(spec, name) is not None}
+    if spec.command is not None:
+        told |= {"command": list(spec.command.argv), "port": spec.command.port}
+    if spec.photon is not None:
+        told["photon"] = spec.photon.id
+    return told | ({"variables": [each.name for each in spec.variables]} if spec.variables else {})
 
 
 def _roll_out(endpoint: Endpoint) -> Endpoint:
@@ -307,11 +417,10 @@ def _require(connection: Connection, workspace_id: str, name: str) -> Endpoint:
     return endpoint
 
 
-def _require_photon(connection: Connection, workspace_id: str, wish: PhotonWish) -> None:
-    if photon_store.find_photon(connection, workspace_id, wish.id, namespace_of(wish.namespace)) is None:
-        raise NotFound(
-            f"there is no {wish.namespace} photon {wish.id[:80]!r}", hint="`lepton photon list` shows the ids."
-        )
+def _require_photon(connection: Connection, workspace_id: str, reference: PhotonReference) -> None:
+    namespace = namespace_of(reference.namespace)
+    if photon_store.find_photon(connection, workspace_id, reference.id, namespace) is None:
+        raise NotFound(f"there is no {namespace} photon {reference.id[:80]!r}", hint="`lepton photon list` shows them.")
 
 
 def _no_endpoint(workspace_id: str, name: str) -> NotFound:

@@ -1,6 +1,7 @@
 """Where endpoints and replicas are kept: all their SQL."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import (
@@ -17,6 +18,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     delete,
+    func,
     insert,
     select,
     update,
@@ -32,11 +34,13 @@ from lepton_ai.platform.model_management.endpoints.lifecycle import (
     ReplicaStatus,
 )
 from lepton_ai.platform.model_management.endpoints.records import (
+    Command,
     Endpoint,
     EndpointSpec,
     EndpointState,
-    PhotonWish,
+    PhotonReference,
     Replica,
+    Variable,
 )
 
 LEASE_MS = 15_000
@@ -113,6 +117,19 @@ def list_endpoints(connection: Connection, workspace_id: str | None = None) -> S
     if workspace_id is not None:
         query = query.filter_by(workspace_id=workspace_id)
     return [_endpoint(row) for row in connection.execute(query).mappings()]
+
+
+def count_endpoints(connection: Connection, workspace_id: str) -> int:
+    """How many endpoints a workspace has."""
+    query = select(func.count()).select_from(endpoints_table).filter_by(workspace_id=workspace_id)
+    return int(connection.execute(query).scalar_one())
+
+
+def count_replicas_asked(connection: Connection, workspace_id: str) -> int:
+    """How many replicas the endpoints of a workspace ask for, all together."""
+    return sum(
+        endpoint.spec.min_replicas for endpoint in list_endpoints(connection, workspace_id) if not endpoint.deleting
+    )
 
 
 def replicas_of(connection: Connection, endpoint_id: str, *, live_only: bool = False) -> Sequence[Replica]:
@@ -220,7 +237,7 @@ def versions_in_use(connection: Connection, workspace_id: str, model_name: str) 
     return {
         endpoint.spec.model_version: endpoint.name
         for endpoint in list_endpoints(connection, workspace_id)
-        if endpoint.spec.model_name == model_name
+        if endpoint.spec.model_name == model_name and endpoint.spec.model_version is not None
     }
 
 
@@ -241,9 +258,8 @@ def _forget_old_replicas(connection: Connection, endpoint_id: str) -> None:
 
 
 def _row(endpoint: Endpoint) -> dict[str, Any]:
-    photon = endpoint.spec.photon
     return vars(endpoint) | {
-        "spec": vars(endpoint.spec) | {"photon": vars(photon) if photon else None},
+        "spec": asdict(endpoint.spec),
         "status": endpoint.status.value,
         "reason": endpoint.reason.value,
     }
@@ -260,8 +276,17 @@ def _endpoint(row: RowMapping) -> Endpoint:
 
 
 def _spec(written: Mapping[str, Any]) -> EndpointSpec:
-    photon = written.get("photon")
-    return EndpointSpec(**{**written, "photon": PhotonWish(**photon) if photon else None})
+    command, tokens, photon = (written.get(name) for name in ("command", "api_tokens", "photon"))
+    return EndpointSpec(
+        **{
+            **written,
+            "command": None if command is None else Command(tuple(command["argv"]), command["port"]),
+            "variables": tuple(Variable(**each) for each in written.get("variables", ())),
+            "api_tokens": None if tokens is None else tuple(tokens),
+            "allowed_networks": tuple(written.get("allowed_networks", ())),
+            "photon": None if photon is None else PhotonReference(**photon),
+        }
+    )
 
 
 def _replica(row: RowMapping) -> Replica:

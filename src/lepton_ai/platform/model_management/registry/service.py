@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from lepton_ai.core import events
+from lepton_ai.core.access.quotas import Quotas
 from lepton_ai.core.clock import Clock
 from lepton_ai.core.database import Database, Work
 from lepton_ai.core.errors import Conflict, InvalidInput, NotFound
@@ -49,16 +50,24 @@ class Registry:
         clock: Where the time comes from.
         new_id: Where ids come from.
         journal: Where changes are written down.
+        quotas: How much a workspace may have.
     """
 
     def __init__(
-        self, database: Database, artifacts: ArtifactStore, clock: Clock, new_id: NewId, journal: events.Journal
+        self,
+        database: Database,
+        artifacts: ArtifactStore,
+        clock: Clock,
+        new_id: NewId,
+        journal: events.Journal,
+        quotas: Quotas,
     ) -> None:
         self._database = database
         self._artifacts = artifacts
         self._clock = clock
         self._new_id = new_id
         self._journal = journal
+        self._quotas = quotas
 
     async def register(
         self, workspace_id: str, name: str, manifest: Manifest, actor: str, once: Once | None = None
@@ -70,6 +79,7 @@ class Registry:
 
         Raises:
             InvalidInput: A file is missing in the manifest or in the store, or has another size there.
+            QuotaExceeded: The workspace may not store so much.
         """
         insert = self.registration(workspace_id, name, manifest, actor)
         now_ms = self._clock.now_ms()
@@ -77,6 +87,8 @@ class Registry:
         def work(connection: Connection) -> ModelVersion:
             if once and (made := once.made_before(connection, workspace_id)):
                 return resolve(connection, workspace_id, ModelReference(name, made))
+            added = store.bytes_added(connection, workspace_id, manifest)
+            self._quotas.check(connection, workspace_id, storage_bytes=added)
             version = insert(connection)
             if once:
                 once.remember(connection, workspace_id, version.version, now_ms)

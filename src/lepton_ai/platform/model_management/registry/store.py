@@ -186,6 +186,20 @@ def bytes_of(connection: Connection, workspace_id: str) -> int:
     return sum({digest: size for files in rows for digest, size in files.values()}.values())
 
 
+def bytes_added(connection: Connection, workspace_id: str, manifest: Manifest) -> int:
+    """How many bytes a manifest's files would add to a workspace: those of files that it does not have."""
+    rows = connection.execute(select(versions_table.c.files).filter_by(workspace_id=workspace_id)).scalars()
+    there = {digest for files in rows for digest, _ in files.values()}
+    new = {file.digest: file.size_bytes for file in manifest.files.values() if file.digest not in there}
+    return sum(new.values())
+
+
+def count_versions(connection: Connection, workspace_id: str) -> int:
+    """How many versions a workspace has, of all models."""
+    query = select(func.count()).select_from(versions_table).filter_by(workspace_id=workspace_id)
+    return int(connection.execute(query).scalar_one())
+
+
 def aliases_of(connection: Connection, workspace_id: str, name: str) -> Mapping[str, int]:
     """The aliases of a name with the version that each points to."""
     query = select(aliases_table.c.alias, aliases_table.c.version).filter_by(workspace_id=workspace_id, name=name)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from sqlalchemy import Connection
 
 from lepton_ai.core import events
+from lepton_ai.core.access.quotas import Quotas
 from lepton_ai.core.clock import Clock
 from lepton_ai.core.database import Database
 from lepton_ai.core.errors import Conflict, InvalidInput, NotFound
@@ -33,16 +34,24 @@ class Runs:
         new_id: Where ids come from.
         journal: Where changes are written down.
         hint: Called after each change, so that the reconciler looks at once.
+        quotas: How much a workspace may have.
     """
 
     def __init__(
-        self, database: Database, clock: Clock, new_id: NewId, journal: events.Journal, hint: Callable[[], None]
+        self,
+        database: Database,
+        clock: Clock,
+        new_id: NewId,
+        journal: events.Journal,
+        hint: Callable[[], None],
+        quotas: Quotas,
     ) -> None:
         self._database = database
         self._clock = clock
         self._new_id = new_id
         self._journal = journal
         self._hint = hint
+        self._quotas = quotas
 
     async def create(self, workspace_id: str, spec: RunSpec, actor: str, once: Once | None = None) -> Run:
         """Ask for a run. It trains when it is its turn; its files are in the artifact store already.
@@ -52,6 +61,7 @@ class Runs:
 
         Raises:
             InvalidInput: The name or a number breaks its rule.
+            QuotaExceeded: The workspace may not have another.
         """
         check_spec(spec)
         now_ms = self._clock.now_ms()
@@ -82,6 +92,7 @@ class Runs:
         def work(connection: Connection) -> Run:
             if once and (made := once.made_before(connection, workspace_id)):
                 return _require(connection, workspace_id, made)
+            self._quotas.check(connection, workspace_id, jobs=1, cpus=1)
             store.insert_run(connection, run)
             if once:
                 once.remember(connection, workspace_id, run.id, now_ms)
@@ -174,6 +185,8 @@ class Runs:
         def work(connection: Connection) -> Run:
             before = _require(connection, workspace_id, reference)
             after = changed(before, now_ms)
+            if before.is_over and after.status is RunStatus.QUEUED:  # it is resumed
+                self._quotas.check(connection, workspace_id, jobs=1, cpus=1)
             if after != before:
                 store.update_run(connection, after)
                 events.record(connection, replace(event, object_name=before.id))

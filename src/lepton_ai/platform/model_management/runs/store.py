@@ -107,6 +107,19 @@ def active_runs(connection: Connection) -> Sequence[Run]:
     return [_run(row) for row in connection.execute(query).mappings()]
 
 
+def count_runs(connection: Connection, workspace_id: str) -> int:
+    """How many runs a workspace has, those that are over included."""
+    query = select(func.count()).select_from(runs_table).filter_by(workspace_id=workspace_id)
+    return int(connection.execute(query).scalar_one())
+
+
+def count_unfinished(connection: Connection, workspace_id: str) -> int:
+    """How many runs of a workspace wait, or have a process."""
+    going = [RunStatus.QUEUED.value, RunStatus.REGISTERING.value, *_ACTIVE]
+    query = select(func.count()).select_from(runs_table).filter_by(workspace_id=workspace_id)
+    return int(connection.execute(query.where(runs_table.c.status.in_(going))).scalar_one())
+
+
 def count_ahead(connection: Connection, run_id: str, now_ms: int) -> int:
     """How many runs have a process, or were there before this one and wait for nothing but their turn."""
     table = runs_table.c

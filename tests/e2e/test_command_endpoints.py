@@ -1,0 +1,178 @@
+"""Endpoints that serve a command of the user's: any program that listens where it is told."""
+
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from cloud_lab import CloudLab
+from lepton_ai.core.errors import InvalidInput, Unavailable
+from lepton_ai.sdk.cloud import Cloud
+from lepton_ai.sdk.connection import Connection
+from lepton_ai.sdk.endpoints import Endpoint
+from waiting import wait_until
+
+SERVE = "exec python -m http.server $PORT --bind 127.0.0.1"
+
+
+@pytest.fixture(scope="module")
+def cloud(lab: CloudLab) -> Iterator[Cloud]:
+    with Cloud(data_dir=lab.data_dir) as cloud:
+        yield cloud
+
+
+def connection(cloud: Cloud) -> Connection:
+    """Below the SDK's nouns: what a client of the protocol sends."""
+    return cloud._connection
+
+
+def asked(cloud: Cloud, endpoint: Endpoint, path: str = "") -> str:
+    request = urllib.request.Request(endpoint.url + path, headers={"Authorization": f"Bearer {cloud.address.token}"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return str(answer.read().decode())
+
+
+def opens(cloud: Cloud, endpoint: Endpoint) -> bool:
+    try:
+        return bool(asked(cloud, endpoint))
+    except urllib.error.HTTPError:
+        return False
+
+
+def test_command_answers_behind_the_gateway_with_the_environment_that_was_asked_for(cloud: Cloud) -> None:
+    script = f"echo $GREETING $LEPTON_DEPLOYMENT_NAME > said; {SERVE}"
+    endpoint = cloud.endpoints.create("hello", command=["sh", "-c", script], port=8080, env={"GREETING": "good day"})
+    endpoint.wait()
+    assert asked(cloud, endpoint, "said") == "good day hello\n"
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(endpoint.url)
+    assert refused.value.code == 401
+    endpoint.remove()
+
+
+def test_two_replicas_of_one_command_listen_on_ports_of_their_own(cloud: Cloud) -> None:
+    endpoint = cloud.endpoints.create("twins", command=["sh", "-c", SERVE], port=8080, min_replicas=2)
+    endpoint.wait()
+    assert endpoint.refresh().details.status.ready_replicas == 2
+    endpoint.remove()
+
+
+def test_change_of_a_command_is_rolled_out(cloud: Cloud) -> None:
+    endpoint = cloud.endpoints.create("change", command=["sh", "-c", f"echo one > said; {SERVE}"], port=8080)
+    endpoint.wait()
+    changed = {"container": {"command": ["sh", "-c", f"echo two > said; {SERVE}"], "ports": [{"container_port": 8080}]}}
+    connection(cloud).patch("/deployments/change", {"spec": changed})
+    endpoint.wait()
+    assert asked(cloud, endpoint, "said") == "two\n"
+    endpoint.remove()
+
+
+def test_secret_reaches_the_command_and_no_answer_or_event(cloud: Cloud) -> None:
+    cloud.secrets.create({"hidden": "xyzzy-4711"})
+    script = f"echo $KEY > said; {SERVE}"
+    endpoint = cloud.endpoints.create("keeper", command=["sh", "-c", script], port=8080, secrets={"KEY": "hidden"})
+    endpoint.wait()
+    assert asked(cloud, endpoint, "said") == "xyzzy-4711\n"
+    told = [endpoint.details.model_dump_json(), *(event.model_dump_json() for event in endpoint.events())]
+    assert not any("xyzzy" in each for each in told)
+    endpoint.remove()
+    cloud.secrets.remove("hidden")
+
+
+def test_secret_that_is_not_there_is_named_in_the_log(cloud: Cloud) -> None:
+    endpoint = cloud.endpoints.create("secretive", command=["sh", "-c", SERVE], port=8080, secrets={"KEY": "missing"})
+    with pytest.raises(Unavailable, match="does not come up"):
+        endpoint.wait()
+    with endpoint.logs(endpoint.replicas()[-1].id) as chunks:
+        assert "there is no secret 'missing'" in b"".join(chunks).decode()
+    endpoint.remove()
+
+
+def test_pod_without_a_command_runs_until_it_is_stopped_and_has_no_address(cloud: Cloud) -> None:
+    body = {
+        "metadata": {"name": "desk"},
+        "spec": {"is_pod": True, "resource_requirement": {"resource_shape": "cpu.small"}},
+    }
+    connection(cloud).create("/deployments", body)
+    pod = cloud.endpoints.get("desk").wait()
+    assert pod.details.spec.is_pod
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        asked(cloud, pod)
+    assert refused.value.code == 404
+    pod.remove()
+
+
+def test_what_is_not_acted_on_is_kept_given_back_and_said(cloud: Cloud) -> None:
+    spec = {
+        "container": {"image": "python:3.11", "command": ["sleep", "100"], "ports": []},
+        "auto_scaler": {"scale_down": {"no_traffic_timeout": 3600}},
+        "queue_config": None,
+    }
+    made = connection(cloud).create("/deployments", {"metadata": {"id": "kept", "name": "kept"}, "spec": spec})
+    assert made["spec"]["auto_scaler"] == spec["auto_scaler"]
+    assert made["spec"]["container"]["image"] == "python:3.11"
+    said = cloud.endpoints.get("kept").events()[0].message
+    assert "not acted on yet: auto_scaler." in said
+    assert "image is kept and not used" in said
+    cloud.endpoints.get("kept").remove()
+
+
+def test_newer_clients_word_for_an_open_endpoint_is_understood(cloud: Cloud) -> None:
+    spec = {
+        "container": {"command": ["sh", "-c", SERVE], "ports": [{"container_port": 8080}]},
+        "allow_unauthenticated_access": True,
+    }
+    made = connection(cloud).create("/deployments", {"metadata": {"name": "open"}, "spec": spec})
+    assert made["spec"]["allow_unauthenticated_access"] is True
+    endpoint = cloud.endpoints.get("open").wait()
+    with urllib.request.urlopen(endpoint.url, timeout=10) as answer:  # on loopback anyone may
+        assert answer.status == 200
+    endpoint.remove()
+
+
+def test_dry_run_shows_what_would_be_and_changes_nothing(cloud: Cloud) -> None:
+    cloud.endpoints.create("dry", command=["sleep", "100"])
+    would = connection(cloud).patch("/deployments/dry?dryrun=true", {"spec": {"timeout_s": 77}})
+    assert would["spec"]["timeout_s"] == 77
+    assert cloud.endpoints.get("dry").details.spec.timeout_s == 300
+    cloud.endpoints.get("dry").remove()
+
+
+def test_addresses_that_may_call_are_kept_by_the_gateway(cloud: Cloud) -> None:
+    spec = {
+        "container": {"command": ["sh", "-c", SERVE], "ports": [{"container_port": 8080}]},
+        "auth_config": {"ip_allowlist": ["10.1.2.3", "192.168.0.0/16"]},
+    }
+    made = connection(cloud).create("/deployments", {"metadata": {"name": "fenced"}, "spec": spec})
+    assert made["spec"]["auth_config"]["ip_allowlist"] == ["10.1.2.3/32", "192.168.0.0/16"]
+    endpoint = cloud.endpoints.get("fenced").wait()
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        asked(cloud, endpoint)
+    assert refused.value.code == 403
+    connection(cloud).patch("/deployments/fenced", {"spec": {"auth_config": {"ip_allowlist": []}}})
+    wait_until(lambda: opens(cloud, endpoint))
+    endpoint.remove()
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ({}, "serves a model or a command, got neither"),
+        ({"model": {"name": "m"}, "container": {"command": ["true"]}}, "got both"),
+        ({"container": {"image": "nginx"}}, "images are not run here"),
+        ({"container": {"command": ["true"]}, "envs": [{"name": "PORT", "value": "1"}]}, "the cloud itself does"),
+        ({"container": {"command": ["true"]}, "envs": [{"name": "A B", "value": "1"}]}, "envs"),
+        ({"container": {"command": ["a\0b"]}}, "without NUL"),
+        ({"container": {"command": ["true"], "ports": [{"container_port": 0}]}}, "container_port"),
+        ({"container": {"command": ["true"]}, "auth_config": {"ip_allowlist": ["moon"]}}, "got 'moon'"),
+        (
+            {"container": {"command": ["true"]}, "resource_requirement": {"min_replicas": 2, "max_replicas": 1}},
+            "`max_replicas` must not be below",
+        ),
+    ],
+)
+def test_spec_that_makes_no_sense_is_refused_with_the_field(cloud: Cloud, spec: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        connection(cloud).create("/deployments", {"metadata": {"name": "wrong"}, "spec": spec})
