@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from lepton_ai.infrastructure.compute.port import WorkerPhase, WorkerSpec, WorkerState
+from lepton_ai.infrastructure.compute.port import Capabilities, Capacity, WorkerPhase, WorkerSpec, WorkerState
 
 
 class MemoryExecutor:
@@ -14,7 +14,14 @@ class MemoryExecutor:
         self.specs: dict[str, WorkerSpec] = {}
         self.states: dict[str, WorkerState] = {}
         self.stopping: set[str] = set()
+        self.room = Capacity(2.0, 8 << 30)
         self._changed: Callable[[str], object] = str
+
+    def capabilities(self) -> Capabilities:
+        return Capabilities()
+
+    def capacity(self) -> Capacity:
+        return self.room
 
     def submit(self, spec: WorkerSpec) -> None:
         if spec.worker_id not in self.specs:
