@@ -10,6 +10,8 @@ from sqlalchemy import Connection, text
 import lepton_ai.core.access
 import lepton_ai.core.events
 import lepton_ai.core.idempotency
+import lepton_ai.infrastructure.compute.jobs.store
+import lepton_ai.infrastructure.compute.jobs.templates
 import lepton_ai.platform.model_management.endpoints.store
 import lepton_ai.platform.model_management.registry.store
 import lepton_ai.platform.model_management.runs.store  # noqa: F401 - each declares its tables
@@ -37,7 +39,7 @@ def test_migrating_twice_changes_nothing(database: Database) -> None:
     migrate(database)
     migrate(database)
     assert database.read(lambda c: c.execute(text("SELECT version_num FROM alembic_version")).scalars().all()) == [
-        "0002"
+        "0003"
     ]
     database.close()
 
@@ -45,7 +47,8 @@ def test_migrating_twice_changes_nothing(database: Database) -> None:
 def test_a_database_of_the_first_version_keeps_its_rows(database: Database) -> None:
     migrate(database)
     database.write(lambda c: c.execute(text("INSERT INTO workspaces VALUES ('default', 7)")))
-    for statement in ("DROP TABLE runs", "UPDATE alembic_version SET version_num = '0001'"):
+    later = ("runs", "job_workers", "jobs", "job_templates")
+    for statement in (*(f"DROP TABLE {table}" for table in later), "UPDATE alembic_version SET version_num = '0001'"):
         database.write(lambda c, statement=statement: c.execute(text(statement)))
     migrate(database)
     assert database.read(lambda c: c.execute(text("SELECT * FROM workspaces")).all()) == [("default", 7)]

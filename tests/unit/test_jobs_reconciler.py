@@ -312,7 +312,9 @@ def test_files_that_were_not_uploaded_are_refused_when_the_job_is_asked_for(hous
         house.ask(working_folder={"sha256": "1" * 64})
 
 
-def test_secret_that_vanished_meanwhile_fails_the_job_and_is_named(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secret_that_vanished_meanwhile_fails_the_job_and_is_named(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from jobs_house import SECRETS
 
     monkeypatch.setitem(SECRETS, "passing", "x")

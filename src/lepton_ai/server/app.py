@@ -14,7 +14,18 @@ from lepton_ai.core.errors import InternalError, InvalidInput, LeptonError, NotF
 from lepton_ai.core.log import log
 from lepton_ai.server.control_plane import ControlPlane
 from lepton_ai.server.guard import App, Guard, answer_error
-from lepton_ai.server.routes import artifacts, datasets, endpoints, metrics, models, runs, workspace
+from lepton_ai.server.routes import (
+    artifacts,
+    datasets,
+    endpoints,
+    jobs,
+    logs,
+    metrics,
+    models,
+    runs,
+    templates,
+    workspace,
+)
 
 _MOST_ERRORS = 20
 
@@ -24,7 +35,7 @@ def create_app(plane: ControlPlane) -> App:
     app = FastAPI(title="Lepton AI", version=__version__, docs_url=None, redoc_url=None, openapi_url="/openapi.json")
     app.state.control_plane = plane
     app.state.draining = False
-    for room in (workspace, endpoints, models, runs, artifacts, datasets, metrics):
+    for room in (workspace, endpoints, jobs, templates, logs, models, runs, artifacts, datasets, metrics):
         # Their routes and not the routers: a router in a router is matched twice, 0.2 ms a request in all.
         app.router.routes.extend(room.router.routes)
 

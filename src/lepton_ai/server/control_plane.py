@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from lepton_ai.core.access import Access
 from lepton_ai.core.clock import Clock, SystemClock
 from lepton_ai.core.database import Database
+from lepton_ai.core.errors import NotFound
 from lepton_ai.core.events import Journal
 from lepton_ai.core.failpoints import failpoint
 from lepton_ai.core.files import write_atomically
@@ -20,6 +21,11 @@ from lepton_ai.core.log import log
 from lepton_ai.core.migrate import migrate
 from lepton_ai.core.reconcile import ReconcileLoop
 from lepton_ai.core.settings import Settings
+from lepton_ai.infrastructure.compute.jobs import store as job_store
+from lepton_ai.infrastructure.compute.jobs.reconciler import JobReconciler, room_for_jobs
+from lepton_ai.infrastructure.compute.jobs.records import JobChange, JobState
+from lepton_ai.infrastructure.compute.jobs.service import Jobs
+from lepton_ai.infrastructure.compute.jobs.templates import Templates
 from lepton_ai.infrastructure.compute.port import Executor, WorkerPhase
 from lepton_ai.infrastructure.network.gateway import choose_driver
 from lepton_ai.infrastructure.network.keeper import KIND, GatewayKeeper
@@ -58,6 +64,8 @@ class ControlPlane:
     registry: Registry
     endpoints: Endpoints
     runs: Runs
+    jobs: Jobs
+    templates: Templates
     artifacts: ArtifactStore
     datasets: Catalogue
     executor: Executor
@@ -65,6 +73,7 @@ class ControlPlane:
     loop: ReconcileLoop[EndpointState, Any, EndpointChange]
     reconciler: EndpointReconciler
     run_loop: ReconcileLoop[Run, Any, RunChange]
+    job_loop: ReconcileLoop[JobState, Any, JobChange]
     control_socket: str
 
     @classmethod
@@ -85,6 +94,7 @@ class ControlPlane:
         migrate(database)
         database.write(endpoint_store.free_all_leases)
         database.write(run_store.free_all_leases)
+        database.write(job_store.free_all_leases)
 
         executor: Executor = import_module(f"lepton_ai.infrastructure.compute.drivers.{settings.executor}").open_driver(
             folders, environment, settings.worker_env
@@ -103,6 +113,9 @@ class ControlPlane:
 
         def hint_runs() -> None:
             run_loop.hint()
+
+        def hint_jobs() -> None:
+            job_loop.hint()
 
         gateway = GatewayKeeper(
             driver,
@@ -139,6 +152,20 @@ class ControlPlane:
             journal=journal,
         )
         run_loop = ReconcileLoop(run_reconciler, clock, report, interval_s=0.25)
+        room = room_for_jobs(executor.capacity(), settings.job_cpus, settings.job_memory_mib)
+        job_reconciler = JobReconciler(
+            database=database,
+            executor=executor,
+            artifacts=artifacts,
+            folder=folders.jobs,
+            room=room,
+            secrets=no_secrets,
+            environment=environment,
+            new_id=new_id,
+            journal=journal,
+            hint=hint_jobs,
+        )
+        job_loop = ReconcileLoop(job_reconciler, clock, report, interval_s=0.1)
         return cls(
             settings=settings,
             folders=folders,
@@ -148,6 +175,8 @@ class ControlPlane:
             registry=registry,
             endpoints=Endpoints(database, clock, new_id, journal, hint),
             runs=Runs(database, clock, new_id, journal, hint_runs),
+            jobs=Jobs(database, artifacts, room, no_secrets, clock, new_id, journal, hint_jobs),
+            templates=Templates(database, clock, journal),
             artifacts=artifacts,
             datasets=open_catalogue(settings),
             executor=executor,
@@ -155,6 +184,7 @@ class ControlPlane:
             loop=loop,
             reconciler=reconciler,
             run_loop=run_loop,
+            job_loop=job_loop,
             control_socket=control_socket,
         )
 
@@ -167,6 +197,7 @@ class ControlPlane:
         self.executor.watch(self._worker_changed)
         self.loop.start()
         self.run_loop.start()
+        self.job_loop.start()
 
     def stop(self, *, keep_workloads: bool) -> None:
         """Stop the loops, and unless they are to be kept everything that runs; then close the database.
@@ -176,6 +207,7 @@ class ControlPlane:
         """
         self.loop.stop()
         self.run_loop.stop()
+        self.job_loop.stop()
         self.gateway.stop()
         self.reconciler.close()
         if not keep_workloads:
@@ -195,9 +227,10 @@ class ControlPlane:
         write_atomically(path, self.access.issue_token(DEFAULT_WORKSPACE, ADMIN).encode(), mode=0o600)
 
     def _stop_strangers(self) -> None:
-        """Stop workers that no record speaks of: of endpoints and runs removed while no control plane looked."""
+        """Stop workers that no record speaks of: of endpoints, runs and jobs removed while no control plane looked."""
         known = {replica.id for replica in self.database.read(endpoint_store.live_replicas)}
         known |= {run.worker_id for run in self.database.read(run_store.active_runs)}
+        known |= {worker.process_id for worker in self.database.read(job_store.living_workers)}
         for worker_id, spec in self.executor.adopt().items():
             if spec.kind != KIND and worker_id not in known:
                 self.executor.stop(worker_id)
@@ -211,6 +244,9 @@ class ControlPlane:
         elif worker_id.startswith("run-"):
             self.database.write(lambda connection: run_store.make_due(connection, worker_id.partition(".")[0]))
             self.run_loop.hint()
+        elif worker_id.startswith("job."):
+            self.database.write(lambda connection: job_store.make_due(connection, worker_id.partition(".")[2]))
+            self.job_loop.hint()
         else:
             self.gateway.hint()
 
@@ -240,6 +276,15 @@ def route_table(settings: Settings, control_socket: str, database: Database, acc
     )
 
 
+def no_secrets(workspace_id: str, name: str) -> str:
+    """The value of a secret: there are none yet.
+
+    Raises:
+        NotFound: Always.
+    """
+    raise NotFound(f"there is no secret {name!r} in workspace {workspace_id!r}")
+
+
 def record_stop(folders: DataFolder) -> None:
     """Write down that nothing runs any more, where a server was killed before it could."""
     database = Database.open(folders.database)
@@ -251,12 +296,13 @@ def record_stop(folders: DataFolder) -> None:
 
 
 def record_all_stopped(database: Database, clock: Clock) -> None:
-    """Write down that no worker runs: replicas are stopped, runs go on at the next start."""
+    """Write down that no worker runs: replicas are stopped, runs and jobs go on at the next start."""
     now_ms = clock.now_ms()
 
     def work(connection: Connection) -> None:
         endpoint_store.all_replicas_stopped(connection, now_ms)
         run_store.all_runs_interrupted(connection, now_ms)
+        job_store.all_jobs_interrupted(connection, now_ms)
 
     database.write(work)
 

@@ -114,7 +114,7 @@ async def answer_error(error: LeptonError, scope: Scope, send: Any) -> None:
 def error_body(error: LeptonError, path: str) -> dict[str, Any]:
     """An error as a body: `{code, message, …}` on the protocol's routes, a problem document on ours."""
     problem = error.as_problem()
-    if not re.match(r"/api/v2/workspaces/[^/]+/(workspace|deployments)(/|$)", path):
+    if not re.match(r"/api/v2/workspaces/[^/]+/(workspace|deployments|jobs|templates|logs)(/|$)", path):
         return problem
     kept = ("code", "hint", "errors", "request_id")
     return {"message": error.message} | {key: value for key, value in problem.items() if key in kept}

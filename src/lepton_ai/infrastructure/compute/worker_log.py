@@ -37,6 +37,8 @@ class WorkerLog:
         self._path = path
         self._half_bytes = max(1, cap_bytes // 2)
         self._last_ns = 0
+        self._text = self._times = -1
+        self._size = 0
         self._open()
 
     def write(self, chunk: bytes) -> None:

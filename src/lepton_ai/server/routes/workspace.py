@@ -40,7 +40,7 @@ def workspace(plane: Plane, caller: Caller) -> Workspace:
         git_commit=__version__,
         workspace_name=caller.workspace_id,
         workspace_disk_usage_bytes=plane.registry.bytes_of(caller.workspace_id),
-        workloads=Workloads(num_deployments=len(endpoints)),
+        workloads=Workloads(num_deployments=len(endpoints), num_jobs=plane.jobs.count(caller.workspace_id)[0]),
         resource_quota=Quota(
             limit=Quantity(cpu=os.cpu_count() or 1, memory=memory_mib), used=Quantity(cpu=running, memory=0)
         ),
@@ -73,5 +73,6 @@ def status(request: Request, plane: Plane, caller: Caller) -> ServerStatus:
         endpoints=len(endpoints),
         replicas=sum(replica.status is ReplicaStatus.READY for replica in replicas),
         runs=sum(run.status in ACTIVE for run in plane.runs.list(caller.workspace_id)),
+        jobs=plane.jobs.count(caller.workspace_id)[1],
         models=len(plane.registry.models(caller.workspace_id)),
     )

@@ -97,4 +97,5 @@ class ServerStatus(Body):
     endpoints: int
     replicas: int
     runs: int
+    jobs: int
     models: int

@@ -82,7 +82,7 @@ def pause_ms(failures: int) -> int:
         >>> [pause_ms(failures) for failures in (1, 2, 3, 20)]
         [1000, 2000, 4000, 60000]
     """
-    return min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** min(failures - 1, 10))
+    return min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS << min(failures - 1, 10))
 
 
 def _queueing(state: JobState, seen: JobObservation, now_ms: int) -> JobChange:

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from lepton_ai.infrastructure.compute.jobs.records import Job, Worker
@@ -40,7 +40,7 @@ def worker_variables(job: Job, worker: Worker, secrets: Secrets, path: str) -> d
     return expected | own | _protocol(job, worker)
 
 
-def _protocol(job: Job, worker: Worker) -> Mapping[str, str]:
+def _protocol(job: Job, worker: Worker) -> dict[str, str]:
     return {
         "LEPTON_JOB_NAME": job.id,
         "LEPTON_JOB_WORKER_INDEX": str(worker.index),

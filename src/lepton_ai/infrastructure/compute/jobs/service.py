@@ -19,7 +19,6 @@ from lepton_ai.infrastructure.compute.jobs.decide import move
 from lepton_ai.infrastructure.compute.jobs.environment import Secrets
 from lepton_ai.infrastructure.compute.jobs.labels import check_labels
 from lepton_ai.infrastructure.compute.jobs.lifecycle import (
-    HOLDS_ROOM,
     JOB_LIFECYCLE,
     WAITS,
     JobReason,
@@ -310,10 +309,9 @@ class Jobs:
 
         return await self._change(workspace_id, reference, "removed", "It is being removed.", actor, changed)
 
-    def running(self, workspace_id: str) -> int:
-        """How many jobs of a workspace hold room."""
-        wanted = JobSearch(statuses=[status.value for status in HOLDS_ROOM])
-        return len(self.search(workspace_id, wanted))
+    def count(self, workspace_id: str) -> tuple[int, int]:
+        """How many jobs of a workspace are not archived, and how many of them hold room."""
+        return self._database.read(lambda connection: store.count_jobs(connection, workspace_id))
 
     async def _change(
         self, workspace_id: str, reference: str, action: str, message: str, actor: str, changed: Changed

@@ -153,6 +153,14 @@ def workers_of(connection: Connection, job_id: str, attempt: int | None = None) 
     return [_worker(row) for row in rows.mappings()]
 
 
+def count_jobs(connection: Connection, workspace_id: str) -> tuple[int, int]:
+    """How many jobs of a workspace are not archived, and how many of them hold room."""
+    query = select(jobs_table.c.status, func.count()).filter_by(workspace_id=workspace_id)
+    counts = {row[0]: row[1] for row in connection.execute(query.group_by(jobs_table.c.status))}
+    alive = sum(counts.values()) - counts.get(JobStatus.ARCHIVED.value, 0)
+    return alive, sum(counts.get(status, 0) for status in _HOLDS_ROOM)
+
+
 def count_workers(connection: Connection, job_ids: Sequence[str]) -> Counter[tuple[str, int, WorkerStatus]]:
     """How many workers jobs have, by job, gang and status."""
     columns = job_workers_table.c
