@@ -5,7 +5,7 @@ from typing import Any
 
 from gateway_lab import Answer
 
-PROTOCOL_ROUTES = re.compile(r"/(workspace|deployments)(/|\?|$)")
+PROTOCOL_ROUTES = re.compile(r"/(workspace|deployments|jobs|templates|logs)(/|\?|$)")
 
 
 def assert_error(answer: Answer, status: int | range | tuple[int, ...], path: str = "") -> dict[str, Any]:
