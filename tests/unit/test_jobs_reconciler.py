@@ -274,7 +274,10 @@ def test_only_what_is_over_can_be_archived(house: House) -> None:
         asyncio.run(house.jobs.archive("default", job_id, "me"))
     house.end(house.workers(job_id)[0], exit_code=2)
     house.passes()
+    assert (house.folder / job_id).is_dir()
     assert asyncio.run(house.jobs.archive("default", job_id, "me")).job.status.value == "Archived"
+    house.passes()
+    assert not (house.folder / job_id).exists()
 
 
 def test_removed_job_leaves_nothing(house: House) -> None:

@@ -295,7 +295,7 @@ def clone(ctx: click.Context, job: str, name: str | None, as_json: bool) -> None
 @data_dir_option
 @click.pass_context
 def archive(ctx: click.Context, job: str, as_json: bool) -> None:
-    """Put a job aside that is over. Its record and its logs are kept.
+    """Put a job aside that is over. Its record and logs are kept, its workers' folders go.
 
     \b
     Example:

@@ -142,7 +142,7 @@ class Job:
         )
 
     def archive(self) -> Self:
-        """Put it aside, once it is over. Its record and its logs are kept.
+        """Put it aside, once it is over. Its record and logs are kept, its workers' folders go.
 
         Raises:
             Conflict: It is not over.

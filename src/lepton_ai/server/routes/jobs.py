@@ -91,7 +91,7 @@ async def update_job(job: str, body: UpdateJob, plane: Plane, caller: Caller) ->
 
 @router.put("/{job}/archive")
 async def archive_job(job: str, plane: Plane, caller: Caller) -> JobItem:
-    """Put a job aside that is over. Its record and its logs are kept."""
+    """Put a job aside that is over. Its record and logs are kept, its workers' folders go."""
     return _item(await plane.jobs.archive(caller.workspace_id, job, caller.name))
 
 

@@ -19,7 +19,7 @@ def upgrade() -> None:
         sa.Column("status", sa.String(length=20), nullable=False),
         sa.Column("reason", sa.String(length=40), nullable=False),
         sa.Column("message", sa.Text(), nullable=False),
-        sa.Column("priority", sa.Integer(), nullable=False),
+        sa.Column("turn", sa.Integer(), nullable=False),
         sa.Column("cpus", sa.Float(), nullable=False),
         sa.Column("memory_bytes", sa.BigInteger(), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
@@ -40,7 +40,7 @@ def upgrade() -> None:
     )
     op.create_index("jobs_by_workspace", "jobs", ["workspace_id", "created_at_ms", "id"], unique=False)
     op.create_index("jobs_by_name", "jobs", ["workspace_id", "name"], unique=False)
-    op.create_index("jobs_by_turn", "jobs", ["status", "priority", "created_at_ms", "id"], unique=False)
+    op.create_index("jobs_by_turn", "jobs", ["status", "turn", "created_at_ms", "id"], unique=False)
     op.create_index("jobs_due", "jobs", ["next_check_at_ms"], unique=False)
     op.create_index("jobs_by_wake", "jobs", ["wake_at_ms"], unique=False)
     op.create_table(

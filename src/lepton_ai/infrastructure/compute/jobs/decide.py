@@ -179,6 +179,8 @@ def _ending(state: JobState, seen: JobObservation, now_ms: int) -> JobChange:
 def _by_time(state: JobState, now_ms: int) -> JobChange:
     """What waits for a time, or is over."""
     job = state.job
+    if job.status is JobStatus.ARCHIVED:
+        return JobChange(job, actions=(Action("clear"),))
     if job.wake_at_ms is None or now_ms < job.wake_at_ms:
         return JobChange(job)
     if job.status is JobStatus.AWAITING:
@@ -187,7 +189,7 @@ def _by_time(state: JobState, now_ms: int) -> JobChange:
         return JobChange(move(job, JobReason.RETRIES, now_ms))
     ended = f"It ended as {job.outcome.value}. " if job.outcome else ""
     message = f"{ended}{JOB_LIFECYCLE.sentence(JobReason.TIME_TO_LIVE_OVER)}"
-    return JobChange(move(job, JobReason.TIME_TO_LIVE_OVER, now_ms, message=message))
+    return JobChange(move(job, JobReason.TIME_TO_LIVE_OVER, now_ms, message=message), next_check_ms=0)
 
 
 def _new_worker(job: Job, index: int, tries: int, now_ms: int) -> Worker:

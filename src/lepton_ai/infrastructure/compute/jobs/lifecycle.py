@@ -90,7 +90,7 @@ JOB_LIFECYCLE: Lifecycle[JobStatus, JobReason] = Lifecycle(
         _S.FAILED: "It failed, and is not tried again by itself.",
         _S.STOPPING: "It was asked to stop; its workers are ending.",
         _S.STOPPED: "It was stopped as asked. It can be started again, from the beginning.",
-        _S.ARCHIVED: "It is over and put aside; its record and its logs are kept.",
+        _S.ARCHIVED: "It is over and put aside; its record and its logs are kept, its workers' folders are not.",
         _S.DELETING: "It is being removed.",
     },
     {

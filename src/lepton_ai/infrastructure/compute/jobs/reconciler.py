@@ -102,6 +102,8 @@ class JobReconciler:
                 self._submit(record.job, workers[action.worker_id])
             elif action.verb == "stop":
                 self._executor.stop(workers[action.worker_id].process_id)
+            elif action.verb == "clear":
+                self._folder_of(record.job).remove()
             elif action.verb == "remove":
                 self._remove_files(record.job)
 

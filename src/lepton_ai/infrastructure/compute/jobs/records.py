@@ -148,7 +148,7 @@ class JobObservation:
 
 @dataclass(frozen=True)
 class Action:
-    """Something to do before a change is written: `submit`, `stop`, or `remove` for the whole job."""
+    """Something to do before a change is written: `submit`, `stop`; for the whole job `clear`, `remove`."""
 
     verb: str
     worker_id: str = ""

@@ -1,5 +1,6 @@
 """What one can do with jobs: the verbs that the doors call."""
 
+import asyncio
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -124,7 +125,7 @@ class Jobs:
             raise InvalidInput(f"`metadata.visibility` must be public or private, got {visibility!r:.100}")
         labels = check_labels(labels)
         spec = read_spec(document)
-        self._check_references(workspace_id, spec)
+        await asyncio.to_thread(self._check_references, workspace_id, spec)
         now_ms = self._clock.now_ms()
         reason = _first_reason(spec, now_ms)
         candidates = [f"{name}-{_code(self._new_id('job'))}" for _ in range(_NAMES_TRIED)]
@@ -276,7 +277,7 @@ class Jobs:
         return await self._change(workspace_id, reference, "started", "It was asked to start again.", actor, changed)
 
     async def archive(self, workspace_id: str, reference: str, actor: str) -> JobDetails:
-        """Put a job aside that is over. Its record and its logs are kept.
+        """Put a job aside that is over. Its record and its logs are kept, its workers' folders are not.
 
         Raises:
             NotFound: There is none.

@@ -63,7 +63,7 @@ jobs_table = Table(
     Column("status", String(20), nullable=False),
     Column("reason", String(40), nullable=False),
     Column("message", Text, nullable=False),
-    Column("priority", Integer, nullable=False),
+    Column("turn", Integer, nullable=False),  # less goes first: the index has one direction for all its columns
     Column("cpus", Float, nullable=False),
     Column("memory_bytes", BigInteger, nullable=False),
     Column("attempt", Integer, nullable=False),
@@ -82,7 +82,7 @@ jobs_table = Table(
     Column("next_check_at_ms", BigInteger),  # none: only time, a turn or a user brings it on
     Index("jobs_by_workspace", "workspace_id", "created_at_ms", "id"),
     Index("jobs_by_name", "workspace_id", "name"),
-    Index("jobs_by_turn", "status", "priority", "created_at_ms", "id"),
+    Index("jobs_by_turn", "status", "turn", "created_at_ms", "id"),
     Index("jobs_due", "next_check_at_ms"),
     Index("jobs_by_wake", "wake_at_ms"),
 )
@@ -106,7 +106,7 @@ job_workers_table = Table(
     Index("job_workers_by_status", "status"),
 )
 
-_TURN = (jobs_table.c.priority.desc(), jobs_table.c.created_at_ms, jobs_table.c.id)
+_TURN = (jobs_table.c.turn, jobs_table.c.created_at_ms, jobs_table.c.id)
 """The order of the queue: the higher priority first, and then who came first."""
 
 
@@ -342,7 +342,7 @@ def _row(job: Job) -> dict[str, Any]:
         "status": job.status.value,
         "reason": job.reason.value,
         "outcome": job.outcome.value if job.outcome else None,
-        "priority": job.spec.priority,
+        "turn": -job.spec.priority,
         "cpus": job.cpus,
         "memory_bytes": job.memory_bytes,
         "wake_at_ms": job.wake_at_ms,
