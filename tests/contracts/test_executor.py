@@ -1,5 +1,6 @@
 """What every executor driver promises: one suite, run over the in-memory and the local process driver."""
 
+import json
 import os
 import signal
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lepton_ai.core.folders import DataFolder
-from lepton_ai.infrastructure.compute.port import Capabilities, Executor, WorkerPhase, WorkerSpec
+from lepton_ai.infrastructure.compute.port import Capabilities, Executor, Limits, WorkerPhase, WorkerSpec
 from lepton_ai.infrastructure.compute.worker_log import CAP_BYTES
 from waiting import wait_until
 
@@ -242,6 +243,52 @@ def test_a_flood_of_output_neither_fills_the_disk_nor_stops_the_worker(local: Ex
     kept_bytes = sum(path.stat().st_size for path in log.parent.iterdir())
     assert kept_bytes <= CAP_BYTES + (4 << 20)
     assert log.read_bytes().endswith(b"end\n")
+
+
+def test_a_worker_that_takes_more_memory_than_it_may_is_ended_and_told_apart(local: Executor) -> None:
+    if not local.capabilities().memory_limit:
+        pytest.skip("this system lets this user set no limit on memory")
+    greedy = "held = []\nfor _ in range(64): held.append(bytearray(b'x' * (8 << 20)))\nprint('held')"
+    limits = Limits(memory_bytes=64 << 20, processes=64, cpus=0.5)
+    local.submit(WorkerSpec("w-1", "job", (sys.executable, "-c", greedy), limits=limits))
+    wait_until(lambda: local.observe("w-1").is_over, timeout_s=30)
+    state = local.observe("w-1")
+    assert (state.signal, state.out_of_memory) == (signal.SIGKILL, True)
+    log = local.log_path("w-1")
+    assert log
+    assert "held" not in log.read_text()
+
+
+def test_a_worker_cannot_start_more_processes_than_it_may(local: Executor) -> None:
+    if not local.capabilities().process_limit:
+        pytest.skip("this system lets this user set no limit on processes")
+    bomb = (
+        "import os, time\n"
+        "count = 0\n"
+        "try:\n"
+        "    while True:\n"
+        "        if os.fork() == 0: time.sleep(600)\n"
+        "        count += 1\n"
+        "except OSError: print(count)\n"
+    )
+    local.submit(WorkerSpec("w-1", "job", (sys.executable, "-c", bomb), limits=Limits(processes=20)))
+    wait_until(lambda: local.observe("w-1").is_over, timeout_s=30)
+    log = local.log_path("w-1")
+    assert log
+    assert int(log.read_text()) < 20
+    assert local.observe("w-1").exit_code == 0
+
+
+def test_groups_of_a_worker_are_gone_with_it_whoever_ends_it(local: Executor, tmp_path: Path) -> None:
+    if not local.capabilities().process_limit:
+        pytest.skip("this system lets this user make no groups")
+    local.submit(WorkerSpec("w-1", "job", SLEEPER, limits=Limits(processes=20)))
+    wait_until(lambda: phase(local, "w-1") is WorkerPhase.RUNNING)
+    [group] = json.loads((tmp_path / "run/workers/w-1/state.json").read_text())["groups"]
+    assert Path(group).is_dir()
+    os.kill(int((tmp_path / "run/workers/w-1/lock").read_text()), signal.SIGKILL)
+    wait_until(lambda: phase(local, "w-1") is WorkerPhase.LOST)
+    assert not Path(group).exists()
 
 
 def test_each_driver_tells_its_capacity_and_what_it_can_limit(executor: Executor) -> None:

@@ -227,7 +227,9 @@ class Jobs:
         """
         if bool(command) == bool(template):
             raise InvalidInput("a job needs a command or a template, one of the two")
-        spec = self._rendered(template, run) if template else {"container": {"command": list(command)}}
+        spec: dict[str, Any] = {"container": {"command": list(command)}}
+        if template:
+            spec = self._rendered(template, run)
         variables: list[dict[str, Any]] = [{"name": key, "value": value} for key, value in (env or {}).items()]
         variables += [{"name": key, "value_from": {"secret_name_ref": value}} for key, value in (secrets or {}).items()]
         given = {

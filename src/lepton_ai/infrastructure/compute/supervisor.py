@@ -22,6 +22,7 @@ from typing import Any
 if __name__ == "__main__":
     sys.path.append(str(Path(__file__).parents[3]))  # last, so that it hides nothing of the standard library
 
+from lepton_ai.infrastructure.compute.cgroups import WorkerGroup, controllers, end_groups
 from lepton_ai.infrastructure.compute.descendants import descendants_of
 from lepton_ai.infrastructure.compute.worker_log import WorkerLog
 
@@ -53,11 +54,15 @@ class _Supervision:
         self._log = WorkerLog(Path(self._spec["log"]))
         self._worker: subprocess.Popen[bytes] | None = None
         self._status: int | None = None
+        limits = self._spec.get("limits") or {}
+        wanted = any(limit is not None for limit in limits.values())
+        self._group = WorkerGroup(worker_id, limits, controllers() if wanted else {})
         self._state: dict[str, Any] = {
             "worker_id": worker_id,
             "phase": "starting",
             "supervisor": identity_of(os.getpid()),
             "worker": None,
+            "groups": self._group.folders,
             "started_at_ms": _now_ms(),
         }
 
@@ -80,9 +85,11 @@ class _Supervision:
                 stdout=printed,
                 stderr=printed,
                 start_new_session=True,
+                preexec_fn=self._group.join if self._group.folders else None,
             )
         except OSError as error:
             self._log.write(f"cannot start {self._spec['argv'][0]}: {error.strerror}\n".encode())
+            end_groups(self._group.folders)
             self._finish(127, None, f"cannot start: {error.strerror}")
             return 0
         finally:
@@ -93,9 +100,8 @@ class _Supervision:
         self._write()
         code = os.waitstatus_to_exitcode(self._wait(output, woken))
         self._end_descendants(output)
-        # The system does not say whom it killed. That it killed somebody meanwhile is as much as can be known.
-        starved = code == -signal.SIGKILL and "stop_requested" not in self._state
-        self._state["out_of_memory"] = starved and _out_of_memory_kills() > kills_before
+        self._state["out_of_memory"] = self._was_starved(code, kills_before)
+        end_groups(self._group.folders)
         self._finish(code if code >= 0 else None, -code if code < 0 else None, None)
         return 0
 
@@ -115,6 +121,17 @@ class _Supervision:
                 self._reap()
                 if self._status is not None:
                     return self._status
+
+    def _was_starved(self, code: int, kills_before: int) -> bool:
+        """Whether it ended for want of memory: its own groups know; else the system's count must do.
+
+        The system does not say whom it killed. That it killed somebody meanwhile is as much as can be known.
+        """
+        if code == 0 or "stop_requested" in self._state:
+            return False
+        if self._group.out_of_memory_kills():
+            return True
+        return code == -signal.SIGKILL and _out_of_memory_kills() > kills_before
 
     def _reap(self) -> None:
         """Take notice of children that have ended; orphans of the worker come to us too."""

@@ -18,6 +18,7 @@ from lepton_ai.core.failpoints import failpoint
 from lepton_ai.core.files import write_atomically
 from lepton_ai.core.folders import DataFolder
 from lepton_ai.infrastructure.compute import supervisor
+from lepton_ai.infrastructure.compute.cgroups import controllers, end_groups
 from lepton_ai.infrastructure.compute.descendants import marked
 from lepton_ai.infrastructure.compute.environment import worker_environment
 from lepton_ai.infrastructure.compute.port import (
@@ -56,7 +57,8 @@ class LocalProcessExecutor:
         self._watcher: threading.Thread | None = None
 
     def capabilities(self) -> Capabilities:
-        return Capabilities()
+        given = controllers()
+        return Capabilities("memory" in given, "pids" in given, "cpu" in given)
 
     def capacity(self) -> Capacity:
         memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -77,6 +79,7 @@ class LocalProcessExecutor:
                 "cwd": spec.cwd or str(home),
                 "log": str(self._log(spec.worker_id)),
                 "grace_s": spec.grace_s,
+                "limits": asdict(spec.limits),
             }
             write_atomically(folder / "spec.json", json.dumps(described).encode(), mode=0o600)
             # -I and -S: no user site, no PYTHON* variables, no .pth files: 20 ms instead of 60, and nothing to inject.
@@ -180,6 +183,7 @@ class LocalProcessExecutor:
         if worker and identity_of(worker["pid"]) == worker:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(worker["pid"], signal.SIGKILL)
+        end_groups(state.get("groups", ()))
         for pid in marked(f"{_MARK}={worker_id}"):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
