@@ -60,7 +60,7 @@ WORKSPACE_RIGHTS: Mapping[str, Rights] = {
 PROTOCOL_NOUNS = frozenset(
     {
         *("workspace", "deployments", "tokens", "usersecrets", "secrets", "shapes", "dedicated-node-groups"),
-        *("ingress", "rayclusters", "finetune"),
+        *("ingress", "rayclusters", "finetune", "jobs", "templates", "logs"),
     }
 )
 """Those whose routes answer errors in the protocol's form."""
