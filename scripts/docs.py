@@ -24,6 +24,7 @@ from docs_source import class_section, error_classes
 from lepton_ai.cli.main import lepton
 from lepton_ai.core.lifecycle import Lifecycle
 from lepton_ai.core.settings import Settings, load_settings
+from lepton_ai.infrastructure.compute.jobs.lifecycle import JOB_LIFECYCLE, WORKER_LIFECYCLE
 from lepton_ai.platform.model_management.endpoints.lifecycle import ENDPOINT_LIFECYCLE, REPLICA_LIFECYCLE
 from lepton_ai.platform.model_management.runs.lifecycle import RUN_LIFECYCLE
 
@@ -60,6 +61,8 @@ PUBLIC_CLASSES = (
     ("Endpoints", ("sdk/endpoints.py",)),
     ("Endpoint", ("sdk/endpoints.py",)),
     ("Prediction", ("sdk/endpoints.py",)),
+    ("Jobs", ("sdk/jobs.py",)),
+    ("Job", ("sdk/jobs.py",)),
     ("Runs", ("sdk/runs.py",)),
     ("Run", ("sdk/runs.py",)),
     ("Curves", ("sdk/curves.py",)),
@@ -189,6 +192,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "python": python_names,
     "endpoint-states": lambda: states(ENDPOINT_LIFECYCLE),
     "replica-states": lambda: states(REPLICA_LIFECYCLE),
+    "job-states": lambda: states(JOB_LIFECYCLE),
+    "job-worker-states": lambda: states(WORKER_LIFECYCLE),
     "run-states": lambda: states(RUN_LIFECYCLE),
 }
 

@@ -1,5 +1,6 @@
 """What every executor driver promises: one suite, run over the in-memory and the local process driver."""
 
+import json
 import os
 import signal
 import sys
@@ -11,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from lepton_ai.core.folders import DataFolder
-from lepton_ai.infrastructure.compute.port import Executor, WorkerPhase, WorkerSpec
+from lepton_ai.infrastructure.compute.port import Capabilities, Executor, Limits, WorkerPhase, WorkerSpec
+from lepton_ai.infrastructure.compute.worker_log import CAP_BYTES
 from waiting import wait_until
 
 SLEEPER = (sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)")
@@ -172,6 +174,130 @@ def test_children_of_a_worker_end_with_it(local: Executor) -> None:
     wait_until(lambda: not is_running(child))
 
 
+def test_a_worker_that_ignores_sigterm_and_double_forks_leaves_nothing_behind(local: Executor) -> None:
+    stubborn = (
+        "import os, signal, time\n"
+        "signal.signal(15, signal.SIG_IGN)\n"
+        "if os.fork() == 0:\n"
+        "    os.setsid()\n"
+        "    if os.fork() == 0:\n"
+        "        print(os.getpid(), flush=True)\n"
+        "        time.sleep(600)\n"
+        "    os._exit(0)\n"
+        "time.sleep(600)\n"
+    )
+    start(local, argv=(sys.executable, "-c", stubborn), grace_s=0.2)
+    log = local.log_path("w-1")
+    assert log
+    wait_until(lambda: log.exists() and log.read_text().strip().isdigit())
+    orphan = int(log.read_text())
+    local.stop("w-1")
+    wait_until(lambda: local.observe("w-1").is_over)
+    assert local.observe("w-1").signal == signal.SIGKILL
+    assert not is_running(orphan)
+
+
+def test_orphans_of_a_worker_whose_supervisor_was_killed_are_found_too(local: Executor, tmp_path: Path) -> None:
+    parent = (
+        "import os, time\n"
+        "if os.fork() == 0:\n"
+        "    os.setsid()\n"
+        "    print(os.getpid(), flush=True)\n"
+        "    time.sleep(600)\n"
+        "time.sleep(600)\n"
+    )
+    start(local, argv=(sys.executable, "-c", parent))
+    log = local.log_path("w-1")
+    assert log
+    wait_until(lambda: log.exists() and log.read_text().strip().isdigit())
+    orphan = int(log.read_text())
+    os.kill(int((tmp_path / "run/workers/w-1/lock").read_text()), signal.SIGKILL)
+    wait_until(lambda: local.observe("w-1").phase is WorkerPhase.LOST)
+    wait_until(lambda: not is_running(orphan))
+
+
+def test_a_worker_starts_in_the_folder_that_it_was_given(local: Executor, tmp_path: Path) -> None:
+    folder = tmp_path / "code"
+    folder.mkdir()
+    (folder / "greet.py").write_text("print('hello')")
+    local.submit(WorkerSpec("w-1", "job", (sys.executable, "greet.py"), cwd=str(folder)))
+    wait_until(lambda: local.observe("w-1").is_over)
+    log = local.log_path("w-1")
+    assert log
+    assert log.read_text() == "hello\n"
+
+
+def test_a_command_without_a_slash_is_found_in_the_path_of_the_worker(local: Executor) -> None:
+    start(local, argv=("true",))
+    wait_until(lambda: local.observe("w-1").is_over)
+    assert local.observe("w-1").exit_code == 0
+
+
+def test_a_flood_of_output_neither_fills_the_disk_nor_stops_the_worker(local: Executor) -> None:
+    flood = "import sys\nfor _ in range(1600): sys.stdout.write('x' * 99 + '\\n' + 'y' * (1 << 17))\nprint('end')"
+    start(local, argv=(sys.executable, "-c", flood))  # 200 MiB
+    wait_until(lambda: local.observe("w-1").is_over, timeout_s=60)
+    assert local.observe("w-1").exit_code == 0
+    log = local.log_path("w-1")
+    assert log
+    kept_bytes = sum(path.stat().st_size for path in log.parent.iterdir())
+    assert kept_bytes <= CAP_BYTES + (4 << 20)
+    assert log.read_bytes().endswith(b"end\n")
+
+
+def test_a_worker_that_takes_more_memory_than_it_may_is_ended_and_told_apart(local: Executor) -> None:
+    if not local.capabilities().memory_limit:
+        pytest.skip("this system lets this user set no limit on memory")
+    greedy = "held = []\nfor _ in range(64): held.append(bytearray(b'x' * (8 << 20)))\nprint('held')"
+    limits = Limits(memory_bytes=64 << 20, processes=64, cpus=0.5)
+    local.submit(WorkerSpec("w-1", "job", (sys.executable, "-c", greedy), limits=limits))
+    wait_until(lambda: local.observe("w-1").is_over, timeout_s=30)
+    state = local.observe("w-1")
+    assert (state.signal, state.out_of_memory) == (signal.SIGKILL, True)
+    log = local.log_path("w-1")
+    assert log
+    assert "held" not in log.read_text()
+
+
+def test_a_worker_cannot_start_more_processes_than_it_may(local: Executor) -> None:
+    if not local.capabilities().process_limit:
+        pytest.skip("this system lets this user set no limit on processes")
+    bomb = (
+        "import os, time\n"
+        "count = 0\n"
+        "try:\n"
+        "    while True:\n"
+        "        if os.fork() == 0: time.sleep(600)\n"
+        "        count += 1\n"
+        "except OSError: print(count)\n"
+    )
+    local.submit(WorkerSpec("w-1", "job", (sys.executable, "-c", bomb), limits=Limits(processes=20)))
+    wait_until(lambda: local.observe("w-1").is_over, timeout_s=30)
+    log = local.log_path("w-1")
+    assert log
+    assert int(log.read_text()) < 20
+    assert local.observe("w-1").exit_code == 0
+
+
+def test_groups_of_a_worker_are_gone_with_it_whoever_ends_it(local: Executor, tmp_path: Path) -> None:
+    if not local.capabilities().process_limit:
+        pytest.skip("this system lets this user make no groups")
+    local.submit(WorkerSpec("w-1", "job", SLEEPER, limits=Limits(processes=20)))
+    wait_until(lambda: phase(local, "w-1") is WorkerPhase.RUNNING)
+    [group] = json.loads((tmp_path / "run/workers/w-1/state.json").read_text())["groups"]
+    assert Path(group).is_dir()
+    os.kill(int((tmp_path / "run/workers/w-1/lock").read_text()), signal.SIGKILL)
+    wait_until(lambda: phase(local, "w-1") is WorkerPhase.LOST)
+    assert not Path(group).exists()
+
+
+def test_each_driver_tells_its_capacity_and_what_it_can_limit(executor: Executor) -> None:
+    room = executor.capacity()
+    assert room.cpus > 0
+    assert room.memory_bytes > 0
+    assert isinstance(executor.capabilities(), Capabilities)
+
+
 def test_a_worker_sees_only_the_allow_list(local: Executor) -> None:
     os.environ["LEPTON_TEST_SECRET"] = "not for workers"
     try:
@@ -223,3 +349,16 @@ def is_running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except FileNotFoundError:
         return False
+
+
+def test_worker_of_the_same_id_of_another_cloud_is_left_alone(tmp_path: Path) -> None:
+    ours, theirs = (open_executor("local_process", tmp_path / name) for name in ("ours", "theirs"))
+    for each in (ours, theirs):
+        each.submit(WorkerSpec("w-1", "replica", SLEEPER))
+        wait_until(lambda each=each: each.observe("w-1").phase is WorkerPhase.RUNNING)
+    state = json.loads((tmp_path / "ours/run/workers/w-1/state.json").read_text())
+    os.kill(state["supervisor"]["pid"], signal.SIGKILL)
+    wait_until(lambda: ours.observe("w-1").phase is WorkerPhase.LOST)
+    assert theirs.observe("w-1").phase is WorkerPhase.RUNNING
+    for each in (ours, theirs):
+        end_all(each)

@@ -10,6 +10,8 @@ from sqlalchemy import Connection, text
 import lepton_ai.core.access
 import lepton_ai.core.events
 import lepton_ai.core.idempotency
+import lepton_ai.infrastructure.compute.jobs.store
+import lepton_ai.infrastructure.compute.jobs.templates
 import lepton_ai.infrastructure.compute.usage.store
 import lepton_ai.infrastructure.storage.kv.store
 import lepton_ai.infrastructure.storage.objects.store

@@ -370,6 +370,10 @@ def test_gc_shows_first_and_removes_what_is_asked_for(tmp_path: Path) -> None:
         photon_id = lab.ok("photon", "push", str(tmp_path / "c.photon")).strip()
         digest = lab.ok_json("photon", "show", photon_id)["sha256"]
         lab.ok("photon", "remove", photon_id)
+        (tmp_path / "work").mkdir()
+        (tmp_path / "work" / "script.py").write_text("print('kept')\n")
+        in_job = hashlib.sha256(b"print('kept')\n").hexdigest()
+        lab.ok("job", "create", "--name", "works", "--sync", str(tmp_path / "work"), "--", "python", "script.py")
         assert lab.ok_json("gc") == []  # too young
         assert lab.ok_json("gc", "--older-than", "0s", "--yes") == []  # asked for a moment ago
         lab.ok("down")
@@ -382,6 +386,7 @@ def test_gc_shows_first_and_removes_what_is_asked_for(tmp_path: Path) -> None:
         removed = lab.ok_json("gc", "--older-than", "0s", "--yes")
         assert digest in [item["name"] for item in removed]
         assert lab.api("HEAD", f"/artifacts/{digest}").status == 404
+        assert lab.api("HEAD", f"/artifacts/{in_job}").status == 200
         assert lab.ok("gc", "--older-than", "0s") == "0 to remove, 0 B\n"
         lab.ok("model", "export", "numbers", str(tmp_path / "still-there"))
         assert lab.shell("gc", "--older-than", "soon").returncode == 2

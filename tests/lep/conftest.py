@@ -30,6 +30,7 @@ class LepClient:
             "HOME": str(home),
             "LEPTON_CACHE_DIR": str(cache),
             "NO_PROXY": "127.0.0.1",
+            "COLUMNS": "250",  # tables cut no names
         }
 
     @property

@@ -49,10 +49,10 @@ def store(artifacts: LocalArtifactStore, data: bytes) -> str:
     return digest
 
 
-def test_artifact_that_no_record_names_goes_when_it_is_old(tmp_path: Path, database: Database) -> None:
+def test_artifact_that_no_record_names_goes_when_it_is_old(tmp_path: Path) -> None:
     artifacts = LocalArtifactStore(tmp_path / "artifacts")
     needed, left = store(artifacts, b"needed"), store(artifacts, b"left over")
-    collector = ArtifactCollector(artifacts, database, [lambda _: set(), lambda _: {needed}])
+    collector = ArtifactCollector(artifacts, [set, lambda: {needed}])
     assert collector.find(DAY_S) == []
     make_old(tmp_path / "artifacts")
     assert collector.find(DAY_S) == [Leftover(LeftoverKind.ARTIFACT, left, 9)]
@@ -61,11 +61,11 @@ def test_artifact_that_no_record_names_goes_when_it_is_old(tmp_path: Path, datab
     assert artifacts.size(needed) == 6
 
 
-def test_artifact_that_is_being_named_meanwhile_stays(tmp_path: Path, database: Database) -> None:
+def test_artifact_that_is_being_named_meanwhile_stays(tmp_path: Path) -> None:
     artifacts = LocalArtifactStore(tmp_path / "artifacts")
     left = store(artifacts, b"left over")
     make_old(tmp_path / "artifacts")
-    collector = ArtifactCollector(artifacts, database, [lambda _: set()])
+    collector = ArtifactCollector(artifacts, [set])
     [found] = collector.find(DAY_S)
     assert artifacts.size(left) == 9  # as the registry asks before it writes the record
     assert not collector.remove(found)
@@ -85,7 +85,9 @@ def test_archive_of_a_removed_photon_goes_and_of_a_kept_one_stays(tmp_path: Path
         made.append(photons.add("default", PhotonNamespace.PRIVATE, incoming, "ada"))
         incoming.discard()
     make_old(tmp_path / "artifacts")
-    collector = ArtifactCollector(LocalArtifactStore(tmp_path / "artifacts"), database, [photon_store.digests])
+    collector = ArtifactCollector(
+        LocalArtifactStore(tmp_path / "artifacts"), [lambda: database.read(photon_store.digests)]
+    )
     leftovers = Leftovers([collector], database, journal)
     photons.remove("default", PhotonNamespace.PRIVATE, made[0].id, "ada")
     assert made[0].digest == made[1].digest != made[2].digest

@@ -37,6 +37,7 @@ COMMANDS = {
     "train": ("lepton_ai.cli.train", "Train a model from a table, as a run of the cloud."),
     "model": ("lepton_ai.cli.model", "Register, list and show models."),
     "deploy": ("lepton_ai.cli.deploy", "Put a model behind an HTTP endpoint."),
+    "job": ("lepton_ai.cli.job", "Run commands in the cloud, on one worker or several at once."),
     "endpoint": ("lepton_ai.cli.endpoint", "List, call and stop endpoints."),
     "photon": ("lepton_ai.cli.photon", "Push, list and fetch photons."),
     "storage": ("lepton_ai.cli.storage", "Keep files in volumes."),

@@ -47,6 +47,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
             "isolation": status.isolation,
             "models": status.models,
             "training": f"{status.runs} run{'s' if status.runs != 1 else ''}" if status.runs else "",
+            "jobs": f"{status.jobs} running" if status.jobs else "",
         }
     )
     if endpoints:

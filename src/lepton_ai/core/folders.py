@@ -71,6 +71,10 @@ class DataFolder:
         return self.root / "training"
 
     @property
+    def jobs(self) -> Path:
+        return self.root / "jobs"
+
+    @property
     def gateway(self) -> Path:
         return self.run / "gateway"
 
@@ -97,7 +101,16 @@ class DataFolder:
             PermissionDenied, StorageFull, Unavailable: They cannot be made; the message says why.
         """
         try:
-            inner = (self.artifacts, self.datasets, self.logs, self.training, self.run, self.workers, self.gateway)
+            inner = (
+                self.artifacts,
+                self.datasets,
+                self.logs,
+                self.training,
+                self.jobs,
+                self.run,
+                self.workers,
+                self.gateway,
+            )
             for folder in (self.root, *inner):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except PermissionError as error:
@@ -116,6 +129,11 @@ class DataFolder:
             remove_leftovers(folder)
         for unfinished in (*self.models.glob(".*"), *self.training.glob("*/.data.*"), *self.run.glob("incoming")):
             shutil.rmtree(unfinished)
+        for unfinished in self.jobs.glob("*/.*"):  # a working folder, or a file beside it
+            if unfinished.is_dir():
+                shutil.rmtree(unfinished)
+            else:
+                unfinished.unlink()
 
 
 def socket_folder(data_dir: Path, environment: Mapping[str, str] | None = None) -> Path:

@@ -3,6 +3,7 @@
 import itertools
 import random
 import secrets
+import zlib
 from collections.abc import Callable
 
 from lepton_ai.core.clock import Clock
@@ -47,6 +48,17 @@ def id_source(clock: Clock, random_bits: Callable[[int], int] | None = None) -> 
         return f"{prefix}-{_encode(counted_ms, 10)}-{_encode(count << 30 | bits(30), 8)}"
 
     return new_id
+
+
+def short_code(name: str, number: int) -> str:
+    """Five letters and digits for the n-th thing of a name: two that differ by name, three that count.
+
+    Example:
+
+        >>> short_code("digits-x3k9q", 0), short_code("digits-x3k9q", 1)
+        ('qq000', 'qq001')
+    """
+    return f"{_encode(zlib.crc32(name.encode()) % 1024, 2)}{_encode(number % 32**3, 3)}"
 
 
 def _encode(number: int, length: int) -> str:

@@ -29,6 +29,13 @@ def _at_least_one(text: str) -> int:
     return number
 
 
+def _from_zero(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise ValueError("a number from 0")
+    return number
+
+
 def _path(text: str) -> Path:
     return Path(text).expanduser().absolute()
 
@@ -91,6 +98,18 @@ class Settings:
         env="LEPTON_RUNS_AT_ONCE",
         parse=_at_least_one,
         help="How many training runs have a process at once. Each uses all cores that it finds.",
+    )
+    job_cpus: int = _setting(
+        0,
+        env="LEPTON_JOB_CPUS",
+        parse=_from_zero,
+        help="How many CPUs all jobs together may count for; 0 for as many as the machine has.",
+    )
+    job_memory_mib: int = _setting(
+        0,
+        env="LEPTON_JOB_MEMORY_MIB",
+        parse=_from_zero,
+        help="How much memory all jobs together may count for, in MiB; 0 for as much as the machine has.",
     )
     worker_env: tuple[str, ...] = _setting(
         (),

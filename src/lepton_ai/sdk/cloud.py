@@ -19,6 +19,7 @@ from lepton_ai.sdk.credentials import Address, find_address
 from lepton_ai.sdk.datasets import Datasets
 from lepton_ai.sdk.endpoints import Endpoint, Endpoints
 from lepton_ai.sdk.gc import Leftovers
+from lepton_ai.sdk.jobs import Jobs
 from lepton_ai.sdk.kv import KeyValues
 from lepton_ai.sdk.local import start_server, stop_server
 from lepton_ai.sdk.models import Models, ModelVersion
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 
 class Cloud:
-    """A running cloud: its models, its endpoints, its training runs, its data sets, and who may do what with them.
+    """A running cloud: its models, endpoints, training runs, jobs, data sets, and who may do what with them.
 
     `Cloud()` finds the cloud that `lepton` commands speak to: the variables `LEPTON_WORKSPACE_URL` and
     `LEPTON_WORKSPACE_TOKEN`, then what `lepton login` stored, then the one on this machine.
@@ -73,6 +74,7 @@ class Cloud:
         self.endpoints = Endpoints(self._connection, self._connect)
         self.runs = Runs(self._connection)
         self.nodes = Nodes(self._connection)
+        self.jobs = Jobs(self._connection)
         self.datasets = Datasets(settings)
         self.volumes = Volumes(self._connection)
         self.buckets = Buckets(self._connection)

@@ -24,6 +24,12 @@ from lepton_ai.core.master_key import MasterKeyFile
 from lepton_ai.core.migrate import migrate
 from lepton_ai.core.reconcile import ReconcileLoop
 from lepton_ai.core.settings import Settings
+from lepton_ai.infrastructure.compute.jobs import store as job_store
+from lepton_ai.infrastructure.compute.jobs.reconciler import JobReconciler, room_for_jobs
+from lepton_ai.infrastructure.compute.jobs.records import JobChange, JobState
+from lepton_ai.infrastructure.compute.jobs.service import Jobs
+from lepton_ai.infrastructure.compute.jobs.templates import Templates
+from lepton_ai.infrastructure.compute.jobs.working_folder import read_list
 from lepton_ai.infrastructure.compute.port import Executor, WorkerPhase
 from lepton_ai.infrastructure.compute.usage.meter import UsageMeter
 from lepton_ai.infrastructure.compute.usage.records import MeteredWorker
@@ -70,6 +76,7 @@ from lepton_ai.platform.photons.service import Photons
 CONTENTS: Mapping[str, Counter] = {
     "endpoints": endpoint_store.count_endpoints,
     "key-value namespaces": kv_store.count_namespaces,
+    "jobs": job_store.count_all,
     "models": registry_store.count_versions,
     "objects": object_store.count_objects,
     "photons": photon_store.count_photons,
@@ -81,9 +88,10 @@ CONTENTS: Mapping[str, Counter] = {
 
 COUNTED: Mapping[str, tuple[Counter, ...]] = {
     "endpoints": (endpoint_store.count_endpoints,),
-    "jobs": (run_store.count_unfinished,),
+    "jobs": (run_store.count_unfinished, job_store.count_unfinished),
     "replicas": (endpoint_store.count_replicas_asked,),
-    "cpus": (endpoint_store.count_replicas_asked, run_store.count_unfinished),  # each counts as one
+    # A replica and a run count as one each.
+    "cpus": (endpoint_store.count_replicas_asked, run_store.count_unfinished, job_store.cpus_of_unfinished),
     "storage_bytes": (registry_store.bytes_of, object_store.bytes_of, photon_store.bytes_of),
 }
 """What makes up each field of a quota."""
@@ -109,6 +117,8 @@ class ControlPlane:
     registry: Registry
     endpoints: Endpoints
     runs: Runs
+    jobs: Jobs
+    templates: Templates
     artifacts: ArtifactStore
     datasets: Catalogue
     volumes: Volumes
@@ -123,6 +133,7 @@ class ControlPlane:
     loop: ReconcileLoop[EndpointState, Any, EndpointChange]
     reconciler: EndpointReconciler
     run_loop: ReconcileLoop[Run, Any, RunChange]
+    job_loop: ReconcileLoop[JobState, Any, JobChange]
     control_socket: str
 
     @classmethod
@@ -143,6 +154,7 @@ class ControlPlane:
         migrate(database)
         database.write(endpoint_store.free_all_leases)
         database.write(run_store.free_all_leases)
+        database.write(job_store.free_all_leases)
 
         executor: Executor = import_module(f"lepton_ai.infrastructure.compute.drivers.{settings.executor}").open_driver(
             folders, environment, settings.worker_env
@@ -170,6 +182,9 @@ class ControlPlane:
 
         def hint_runs() -> None:
             run_loop.hint()
+
+        def hint_jobs() -> None:
+            job_loop.hint()
 
         gateway = GatewayKeeper(
             driver,
@@ -205,6 +220,20 @@ class ControlPlane:
             journal=journal,
         )
         run_loop = ReconcileLoop(run_reconciler, clock, report, interval_s=0.25)
+        room = room_for_jobs(executor.capacity(), settings.job_cpus, settings.job_memory_mib)
+        job_reconciler = JobReconciler(
+            database=database,
+            executor=executor,
+            artifacts=artifacts,
+            folder=folders.jobs,
+            room=room,
+            secrets=secrets.value_of,
+            environment=environment,
+            new_id=new_id,
+            journal=journal,
+            hint=hint_jobs,
+        )
+        job_loop = ReconcileLoop(job_reconciler, clock, report, interval_s=0.1)
         return cls(
             settings=settings,
             folders=folders,
@@ -219,6 +248,8 @@ class ControlPlane:
                 database, clock, new_id, journal, hint, quotas, allows_public=settings.allows_public_endpoints
             ),
             runs=Runs(database, clock, new_id, journal, hint_runs, quotas),
+            jobs=Jobs(database, artifacts, room, secrets.value_of, clock, new_id, journal, hint_jobs, quotas),
+            templates=Templates(database, clock, journal),
             artifacts=artifacts,
             datasets=open_catalogue(settings),
             volumes=volumes,
@@ -240,6 +271,7 @@ class ControlPlane:
             loop=loop,
             reconciler=reconciler,
             run_loop=run_loop,
+            job_loop=job_loop,
             control_socket=control_socket,
         )
 
@@ -254,6 +286,7 @@ class ControlPlane:
         self.loop.start()
         self.run_loop.start()
         self.meter.start()
+        self.job_loop.start()
 
     def stop(self, *, keep_workloads: bool) -> None:
         """Stop the loops, and unless they are to be kept everything that runs; then close the database.
@@ -264,6 +297,7 @@ class ControlPlane:
         self.meter.stop()
         self.loop.stop()
         self.run_loop.stop()
+        self.job_loop.stop()
         self.gateway.stop()
         self.reconciler.close()
         if not keep_workloads:
@@ -283,9 +317,10 @@ class ControlPlane:
         write_atomically(path, self.access.issue_token(DEFAULT_WORKSPACE, ADMIN_TOKEN).encode(), mode=0o600)
 
     def _stop_strangers(self) -> None:
-        """Stop workers that no record speaks of: of endpoints and runs removed while no control plane looked."""
+        """Stop workers that no record speaks of: of endpoints, runs and jobs removed while no control plane looked."""
         known = {replica.id for replica in self.database.read(endpoint_store.live_replicas)}
         known |= {run.worker_id for run in self.database.read(run_store.active_runs)}
+        known |= {worker.process_id for worker in self.database.read(job_store.living_workers)}
         for worker_id, spec in self.executor.adopt().items():
             if spec.kind != KIND and worker_id not in known:
                 self.executor.stop(worker_id)
@@ -301,6 +336,9 @@ class ControlPlane:
         elif worker_id.startswith("run-"):
             self.database.write(lambda connection: run_store.make_due(connection, worker_id.partition(".")[0]))
             self.run_loop.hint()
+        elif worker_id.startswith("job."):
+            self.database.write(lambda connection: job_store.make_due(connection, worker_id.partition(".")[2]))
+            self.job_loop.hint()
         else:
             self.gateway.hint()
 
@@ -346,7 +384,17 @@ def collectors(
     clock: Clock,
 ) -> tuple[Collector, ...]:
     """Where things are left over. Whatever keeps files there must say here which ones it needs."""
-    named = (registry_store.digests, run_store.digests, photon_store.digests)
+
+    def named() -> set[str]:
+        found: set[str] = set()
+        for digests in (registry_store.digests, run_store.digests, photon_store.digests):
+            found |= database.read(digests)
+        return found
+
+    def of_jobs() -> set[str]:
+        lists = database.read(job_store.working_folders)
+        there = [digest for digest in lists if artifacts.size(digest) is not None]
+        return lists | {file.sha256 for digest in there for file in read_list(digest, artifacts).values()}
 
     def replicas() -> set[str]:
         return database.read(endpoint_store.replica_ids) | set(executor.adopt())
@@ -364,11 +412,11 @@ def collectors(
         return set(executor.adopt())
 
     return (
-        ArtifactCollector(artifacts, database, named),
+        ArtifactCollector(artifacts, (named, of_jobs)),
         ObjectCollector(objects),
-        FileCollector(LeftoverKind.LOG, folders.logs, "rep-*.log", before_dot, replicas, clock),
-        FileCollector(LeftoverKind.LOG, folders.logs, "run-*.log", before_dot, runs, clock),
-        FileCollector(LeftoverKind.LOG, folders.logs, "gw-*.log", before_dot, gateways, clock),
+        FileCollector(LeftoverKind.LOG, folders.logs, "rep-*.log*", before_dot, replicas, clock),
+        FileCollector(LeftoverKind.LOG, folders.logs, "run-*.log*", before_dot, runs, clock),
+        FileCollector(LeftoverKind.LOG, folders.logs, "gw-*.log*", before_dot, gateways, clock),
         FileCollector(LeftoverKind.RUN_FOLDER, folders.training, "run-*", before_dot, runs, clock),
         FileCollector(LeftoverKind.MODEL_FOLDER, folders.models, "mdl-*", before_dot, versions, clock),
     )
@@ -391,7 +439,11 @@ def metered_workers(database: Database) -> Sequence[MeteredWorker]:
             for replica in endpoint_store.live_replicas(connection)
         ]
         runs = run_store.active_runs(connection)
-        return replicas + [MeteredWorker(run.worker_id, run.workspace_id, is_replica=False) for run in runs]
+        of_runs = [MeteredWorker(run.worker_id, run.workspace_id, is_replica=False) for run in runs]
+        workers = job_store.living_workers(connection)
+        where = job_store.workspaces_of(connection, [worker.job_id for worker in workers])
+        of_jobs = [MeteredWorker(each.process_id, where[each.job_id], is_replica=False) for each in workers]
+        return replicas + of_runs + of_jobs
 
     return database.read(work)
 
@@ -407,12 +459,13 @@ def record_stop(folders: DataFolder) -> None:
 
 
 def record_all_stopped(database: Database, clock: Clock) -> None:
-    """Write down that no worker runs: replicas are stopped, runs go on at the next start."""
+    """Write down that no worker runs: replicas are stopped, runs and jobs go on at the next start."""
     now_ms = clock.now_ms()
 
     def work(connection: Connection) -> None:
         endpoint_store.all_replicas_stopped(connection, now_ms)
         run_store.all_runs_interrupted(connection, now_ms)
+        job_store.all_jobs_interrupted(connection, now_ms)
 
     database.write(work)
 

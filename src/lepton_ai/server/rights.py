@@ -64,7 +64,7 @@ WORKSPACE_RIGHTS: Mapping[str, Rights] = {
 PROTOCOL_NOUNS = frozenset(
     {
         *("workspace", "deployments", "tokens", "usersecrets", "secrets", "shapes", "dedicated-node-groups"),
-        *("ingress", "rayclusters", "finetune"),
+        *("ingress", "rayclusters", "finetune", "jobs", "templates", "logs"),
         *("storage", "object_storage", "kv", "queue", "photons"),
     }
 )

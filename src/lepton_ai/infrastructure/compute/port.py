@@ -12,16 +12,50 @@ from typing import Protocol
 
 
 @dataclass(frozen=True)
+class Limits:
+    """How much a worker may use; None for as much as there is. A driver that cannot hold one says so beforehand."""
+
+    memory_bytes: int | None = None
+    processes: int | None = None
+    cpus: float | None = None
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a driver can do on the machines that it has.
+
+    Args:
+        memory_limit: Whether a worker that takes more than its memory is ended.
+        process_limit: Whether a worker cannot start more processes than it may.
+        cpu_limit: Whether a worker gets no more than its share of the CPUs while others want some.
+    """
+
+    memory_limit: bool = False
+    process_limit: bool = False
+    cpu_limit: bool = False
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """How much there is for workers in all."""
+
+    cpus: float
+    memory_bytes: int
+
+
+@dataclass(frozen=True)
 class WorkerSpec:
     """A command to run.
 
     Args:
         worker_id: Names this one attempt; the same id twice is the same worker, never two.
-        kind: What it is for: `replica`, `gateway`.
-        argv: The command line; the first word is an absolute path.
+        kind: What it is for: `replica`, `gateway`, `job`.
+        argv: The command line; a first word without a slash is looked for in the worker's PATH.
         env: What it gets beside the allow-list.
         labels: Further facts to find it by after a restart of the control plane.
         grace_s: Time between SIGTERM and SIGKILL.
+        cwd: The folder that it starts in; None for one of its own that goes when it is released.
+        limits: How much it may use.
     """
 
     worker_id: str
@@ -30,6 +64,8 @@ class WorkerSpec:
     env: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     grace_s: float = 10.0
+    cwd: str | None = None
+    limits: Limits = Limits()
 
 
 class WorkerPhase(StrEnum):
@@ -81,6 +117,14 @@ class WorkerState:
 class Executor(Protocol):
     """Runs workers."""
 
+    def capabilities(self) -> Capabilities:
+        """What this driver can do here."""
+        ...
+
+    def capacity(self) -> Capacity:
+        """How much there is for workers in all."""
+        ...
+
     def submit(self, spec: WorkerSpec) -> None:
         """Start a worker, unless one of that id was started before. Returns at once."""
         ...
@@ -90,7 +134,10 @@ class Executor(Protocol):
         ...
 
     def stop(self, worker_id: str) -> None:
-        """Ask a worker to end: SIGTERM, then SIGKILL after its grace. Returns at once; may be repeated."""
+        """Ask a worker to end: SIGTERM, then SIGKILL after its grace. Returns at once; may be repeated.
+
+        Nothing that it started outlives it, whatever session or group that put itself into.
+        """
         ...
 
     def release(self, worker_id: str) -> None:

@@ -2,13 +2,15 @@
 
 Started as `python -I -S supervisor.py --lepton-worker ID FOLDER`, so it uses nothing but the standard library. It
 outlives the control plane: the next one finds the worker by the files in FOLDER (`spec.json` in, `state.json` out).
-SIGTERM stops the worker: SIGTERM to its process group, and SIGKILL after the grace period.
+SIGTERM stops the worker: SIGTERM to its process group, and SIGKILL after the grace period to all that descend from it.
+What the worker prints comes through a pipe, so that its log can be capped and dated.
 """
 
 import contextlib
 import fcntl
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -17,8 +19,18 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+if __name__ == "__main__":
+    sys.path.append(str(Path(__file__).parents[3]))  # last, so that it hides nothing of the standard library
+
+from lepton_ai.infrastructure.compute.cgroups import WorkerGroup, controllers, end_groups
+from lepton_ai.infrastructure.compute.descendants import descendants_of
+from lepton_ai.infrastructure.compute.worker_log import WorkerLog
+
 MARKER = "--lepton-worker"
 _PR_SET_CHILD_SUBREAPER = 36
+_CHUNK_BYTES = 1 << 16
+_PIPE_BYTES = 1 << 20
+_MOST_SWEEPS = 500
 
 
 def main(worker_id: str, folder: Path) -> int:
@@ -39,56 +51,116 @@ class _Supervision:
     def __init__(self, worker_id: str, folder: Path) -> None:
         self._folder = folder
         self._spec = json.loads((folder / "spec.json").read_text())
+        self._log = WorkerLog(Path(self._spec["log"]))
         self._worker: subprocess.Popen[bytes] | None = None
+        self._status: int | None = None
+        limits = self._spec.get("limits") or {}
+        wanted = any(limit is not None for limit in limits.values())
+        self._group = WorkerGroup(worker_id, limits, controllers() if wanted else {})
         self._state: dict[str, Any] = {
             "worker_id": worker_id,
             "phase": "starting",
             "supervisor": identity_of(os.getpid()),
             "worker": None,
+            "groups": self._group.folders,
             "started_at_ms": _now_ms(),
         }
 
     def run(self) -> int:
+        woken = _wake_on_signals()
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGALRM, self._kill)
+        signal.signal(signal.SIGCHLD, lambda *_: None)  # a handler of any kind, so that it wakes us
         _adopt_orphans()
         self._write()
         kills_before = _out_of_memory_kills()
-        with open(self._spec["log"], "ab") as log:
-            try:
-                self._worker = subprocess.Popen(
-                    self._spec["argv"],
-                    env=self._spec["env"],
-                    cwd=self._spec["cwd"],
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                )
-            except OSError as error:
-                log.write(f"cannot start {self._spec['argv'][0]}: {error.strerror}\n".encode())
-                self._finish(127, None, f"cannot start: {error.strerror}")
-                return 0
+        output, printed = _pipe()
+        try:
+            self._worker = subprocess.Popen(
+                self._spec["argv"],
+                env=self._spec["env"],
+                cwd=self._spec["cwd"],
+                stdin=subprocess.DEVNULL,
+                stdout=printed,
+                stderr=printed,
+                start_new_session=True,
+                preexec_fn=self._group.join if self._group.folders else None,
+            )
+        except OSError as error:
+            self._log.write(f"cannot start {self._spec['argv'][0]}: {error.strerror}\n".encode())
+            end_groups(self._group.folders)
+            self._finish(127, None, f"cannot start: {error.strerror}")
+            return 0
+        finally:
+            os.close(printed)
         if "stop_requested" in self._state:  # it came before there was a worker to tell
             self._signal_group(signal.SIGTERM)
         self._state |= {"phase": "running", "worker": identity_of(self._worker.pid)}
         self._write()
-        status = self._wait()
-        self._kill()  # whatever the worker left in its group
-        code = os.waitstatus_to_exitcode(status)
-        # The system does not say whom it killed. That it killed somebody meanwhile is as much as can be known.
-        starved = code == -signal.SIGKILL and "stop_requested" not in self._state
-        self._state["out_of_memory"] = starved and _out_of_memory_kills() > kills_before
+        code = os.waitstatus_to_exitcode(self._wait(output, woken))
+        self._end_descendants(output)
+        self._state["out_of_memory"] = self._was_starved(code, kills_before)
+        end_groups(self._group.folders)
         self._finish(code if code >= 0 else None, -code if code < 0 else None, None)
         return 0
 
-    def _wait(self) -> int:
-        assert self._worker is not None
+    def _wait(self, output: int, woken: int) -> int:
+        """Write down what the worker prints until it has ended; returns how it did."""
+        reads = [output, woken]
         while True:
-            pid, status = os.waitpid(-1, 0)  # orphans of the worker come to us too
-            if pid == self._worker.pid:
-                return status
+            ready, _, _ = select.select(reads, [], [])
+            if output in ready:
+                chunk = os.read(output, _CHUNK_BYTES)
+                if chunk:
+                    self._log.write(chunk)
+                else:
+                    reads.remove(output)  # it closed its output, and may run on without
+            if woken in ready:
+                os.read(woken, _CHUNK_BYTES)
+                self._reap()
+                if self._status is not None:
+                    return self._status
+
+    def _was_starved(self, code: int, kills_before: int) -> bool:
+        """Whether it ended for want of memory: its own groups know; else the system's count must do.
+
+        The system does not say whom it killed. That it killed somebody meanwhile is as much as can be known.
+        """
+        if code == 0 or "stop_requested" in self._state:
+            return False
+        if self._group.out_of_memory_kills():
+            return True
+        return code == -signal.SIGKILL and _out_of_memory_kills() > kills_before
+
+    def _reap(self) -> None:
+        """Take notice of children that have ended; orphans of the worker come to us too."""
+        assert self._worker is not None
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
+                    return
+                if pid == self._worker.pid:
+                    self._status = status
+
+    def _end_descendants(self, output: int) -> None:
+        """End whatever the worker left behind, in its group or out of it, and take the last of what was printed."""
+        os.set_blocking(output, False)
+        for _ in range(_MOST_SWEEPS):  # one that forks all the time is caught in the end
+            self._drain(output)
+            self._kill()
+            self._reap()
+            if not descendants_of(os.getpid()):
+                break
+            time.sleep(0.005)
+        self._drain(output)
+        self._log.close()
+
+    def _drain(self, output: int) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while chunk := os.read(output, _CHUNK_BYTES):
+                self._log.write(chunk)
 
     def _stop(self, _signal: int, _frame: FrameType | None) -> None:
         if "stop_requested" in self._state:
@@ -99,6 +171,9 @@ class _Supervision:
 
     def _kill(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
         self._signal_group(signal.SIGKILL)
+        for pid in descendants_of(os.getpid()):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
 
     def _signal_group(self, number: int) -> None:
         if self._worker is not None:
@@ -143,6 +218,24 @@ def identity_of(pid: int) -> dict[str, Any] | None:
     listed = subprocess.run(["ps", "-o", "state=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
     state, _, start = listed.stdout.strip().partition(" ")
     return {"pid": pid, "start": start.strip(), "boot": ""} if state and not state.startswith("Z") else None
+
+
+def _pipe() -> tuple[int, int]:
+    """A pipe for what the worker prints, wide where the system allows: it is woken less often."""
+    reads, writes = os.pipe()
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(writes, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+    return reads, writes
+
+
+def _wake_on_signals() -> int:
+    """A descriptor that can be read whenever a signal has come."""
+    reads, writes = os.pipe()
+    os.set_blocking(reads, False)
+    os.set_blocking(writes, False)
+    signal.set_wakeup_fd(writes, warn_on_full_buffer=False)
+    return reads
 
 
 def _out_of_memory_kills() -> int:

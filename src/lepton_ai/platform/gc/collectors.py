@@ -6,10 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from sqlalchemy import Connection
-
 from lepton_ai.core.clock import Clock
-from lepton_ai.core.database import Database
 from lepton_ai.infrastructure.storage.objects.port import ObjectStore
 from lepton_ai.infrastructure.storage.port import ArtifactStore
 from lepton_ai.platform.gc.records import Leftover, LeftoverKind
@@ -17,7 +14,7 @@ from lepton_ai.platform.gc.records import Leftover, LeftoverKind
 ASKED_FOR_S = 3600
 """A file that was asked for within this time may be about to be named: it stays."""
 
-Names = Callable[[Connection], set[str]]
+Names = Callable[[], set[str]]
 """What some feature's records name."""
 
 
@@ -38,18 +35,16 @@ class ArtifactCollector:
 
     Args:
         artifacts: The store.
-        database: Where the records are.
-        named: For each feature that keeps files there, the digests that its records name.
+        named: What the records of each feature name that keeps files there.
     """
 
-    def __init__(self, artifacts: ArtifactStore, database: Database, named: Sequence[Names]) -> None:
+    def __init__(self, artifacts: ArtifactStore, named: Sequence[Names]) -> None:
         self._artifacts = artifacts
-        self._database = database
         self._named = named
 
     def find(self, older_than_s: float) -> Sequence[Leftover]:
         stored = list(self._artifacts.list())  # first: what comes later is young
-        needed = self._database.read(lambda connection: set().union(*(names(connection) for names in self._named)))
+        needed = set().union(*(names() for names in self._named))
         return [
             Leftover(LeftoverKind.ARTIFACT, digest, size)
             for digest, size, age_s in stored
@@ -100,7 +95,7 @@ class FileCollector:
         folder: Path,
         pattern: str,
         owner: Callable[[str], str],
-        needed: Callable[[], set[str]],
+        needed: Names,
         clock: Clock,
     ) -> None:
         self._kind = kind

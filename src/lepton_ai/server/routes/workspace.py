@@ -5,6 +5,7 @@ import os
 from fastapi import APIRouter, Request
 
 from lepton_ai import __version__
+from lepton_ai.infrastructure.compute.port import Capabilities
 from lepton_ai.infrastructure.storage.kv.store import count_namespaces
 from lepton_ai.infrastructure.storage.queues.store import count_queues
 from lepton_ai.infrastructure.storage.secrets.store import count_secrets
@@ -78,9 +79,20 @@ def status(request: Request, plane: Plane, caller: Caller) -> ServerStatus:
         endpoints_url=endpoints_url(plane.settings),
         gateway=GatewayItem(driver=gateway.driver, why=gateway.why, ready=gateway.ready),
         executor=plane.settings.executor,
-        isolation="trusted users only: replicas run as the server's own user",
+        isolation=_isolation(plane.executor.capabilities()),
         endpoints=len(endpoints),
         replicas=sum(replica.status is ReplicaStatus.READY for replica in replicas),
         runs=sum(run.status in ACTIVE for run in plane.runs.list(caller.workspace_id)),
+        jobs=plane.jobs.count(caller.workspace_id)[1],
         models=len(plane.registry.models(caller.workspace_id)),
     )
+
+
+def _isolation(can: Capabilities) -> str:
+    held = [
+        noun
+        for noun, is_held in (("memory", can.memory_limit), ("processes", can.process_limit), ("CPUs", can.cpu_limit))
+        if is_held
+    ]
+    limits = f"limits of jobs are held for {', '.join(held)}" if held else "limits of jobs are not held"
+    return f"trusted users only: replicas and jobs run as the server's own user; {limits}"

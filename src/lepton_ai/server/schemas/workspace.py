@@ -90,4 +90,5 @@ class ServerStatus(Body):
     endpoints: int
     replicas: int
     runs: int
+    jobs: int
     models: int

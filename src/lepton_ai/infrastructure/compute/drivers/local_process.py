@@ -18,11 +18,22 @@ from lepton_ai.core.failpoints import failpoint
 from lepton_ai.core.files import write_atomically
 from lepton_ai.core.folders import DataFolder
 from lepton_ai.infrastructure.compute import supervisor
+from lepton_ai.infrastructure.compute.cgroups import controllers, end_groups
+from lepton_ai.infrastructure.compute.descendants import marked
 from lepton_ai.infrastructure.compute.environment import worker_environment
-from lepton_ai.infrastructure.compute.port import WorkerPhase, WorkerSpec, WorkerState
+from lepton_ai.infrastructure.compute.port import (
+    Capabilities,
+    Capacity,
+    Limits,
+    WorkerPhase,
+    WorkerSpec,
+    WorkerState,
+)
 from lepton_ai.infrastructure.compute.supervisor import MARKER, identity_of
 
 _WATCH_INTERVAL_S = 0.1
+_MARK = "LEPTON_EXECUTOR_WORKER"
+"""The variable by which what is left of a worker is found after its supervisor was killed."""
 
 
 class LocalProcessExecutor:
@@ -45,6 +56,14 @@ class LocalProcessExecutor:
         self._closing = threading.Event()
         self._watcher: threading.Thread | None = None
 
+    def capabilities(self) -> Capabilities:
+        given = controllers()
+        return Capabilities("memory" in given, "pids" in given, "cpu" in given)
+
+    def capacity(self) -> Capacity:
+        memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        return Capacity(float(_usable_cpus()), memory_bytes)
+
     def submit(self, spec: WorkerSpec) -> None:
         folder = self._folder(spec.worker_id)
         with self._lock:
@@ -52,13 +71,15 @@ class LocalProcessExecutor:
                 return
             home = folder / "home"
             home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            own = {**spec.env, _MARK: str(folder)}
             described = {
                 "spec": asdict(spec),
                 "argv": list(spec.argv),
-                "env": worker_environment(self._parent_environment, home, spec.env, self._inherited),
-                "cwd": str(home),
+                "env": worker_environment(self._parent_environment, home, own, self._inherited),
+                "cwd": spec.cwd or str(home),
                 "log": str(self._log(spec.worker_id)),
                 "grace_s": spec.grace_s,
+                "limits": asdict(spec.limits),
             }
             write_atomically(folder / "spec.json", json.dumps(described).encode(), mode=0o600)
             # -I and -S: no user site, no PYTHON* variables, no .pth files: 20 ms instead of 60, and nothing to inject.
@@ -116,7 +137,8 @@ class LocalProcessExecutor:
                 shutil.rmtree(folder, ignore_errors=True)  # a crash before the spec was written: nothing ever ran
                 continue
             written = described["spec"]
-            found[folder.name] = WorkerSpec(**{**written, "argv": tuple(written["argv"])})
+            limits = Limits(**written.get("limits", {}))
+            found[folder.name] = WorkerSpec(**{**written, "argv": tuple(written["argv"]), "limits": limits})
         return found
 
     def log_path(self, worker_id: str) -> Path | None:
@@ -161,6 +183,10 @@ class LocalProcessExecutor:
         if worker and identity_of(worker["pid"]) == worker:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(worker["pid"], signal.SIGKILL)
+        end_groups(state.get("groups", ()))
+        for pid in marked(f"{_MARK}={self._folder(worker_id)}"):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
         ended = {**state, "phase": "exited", "lost": True, "exit_code": None, "signal": None}
         write_atomically(self._folder(worker_id) / "state.json", json.dumps(ended).encode(), mode=0o600)
         return _state(worker_id, ended)
@@ -228,6 +254,13 @@ def _lock_holder(lock: Path, worker_id: str) -> int | None:
         return int(written) if written and _has_marker(int(written), worker_id) else None
     finally:
         os.close(descriptor)
+
+
+def _usable_cpus() -> int:
+    """How many CPUs this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:

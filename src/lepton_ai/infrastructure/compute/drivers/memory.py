@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from lepton_ai.infrastructure.compute.port import WorkerPhase, WorkerSpec, WorkerState
+from lepton_ai.infrastructure.compute.port import Capabilities, Capacity, WorkerPhase, WorkerSpec, WorkerState
 
 
 class MemoryExecutor:
@@ -14,7 +14,16 @@ class MemoryExecutor:
         self.specs: dict[str, WorkerSpec] = {}
         self.states: dict[str, WorkerState] = {}
         self.stopping: set[str] = set()
+        self.stubborn: set[str] = set()
+        """Workers that a stop does not end."""
+        self.room = Capacity(2.0, 8 << 30)
         self._changed: Callable[[str], object] = str
+
+    def capabilities(self) -> Capabilities:
+        return Capabilities()
+
+    def capacity(self) -> Capacity:
+        return self.room
 
     def submit(self, spec: WorkerSpec) -> None:
         if spec.worker_id not in self.specs:
@@ -27,7 +36,8 @@ class MemoryExecutor:
     def stop(self, worker_id: str) -> None:
         if worker_id in self.states and not self.states[worker_id].is_over:
             self.stopping.add(worker_id)
-            self.end(worker_id, exit_code=0)
+            if worker_id not in self.stubborn:
+                self.end(worker_id, exit_code=0)
 
     def release(self, worker_id: str) -> None:
         self.specs.pop(worker_id, None)
