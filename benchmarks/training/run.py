@@ -65,6 +65,7 @@ def _tables(options: argparse.Namespace, names: list[str], seeds: list[int]) -> 
     runner = table_suite.Runner(
         options.data,
         Results(options.results / "fits.jsonl"),
+        Results(HERE.parent / "results" / "training_peers.jsonl"),
         options.results / "environments",
         threads=os.cpu_count() or 1,
         rows=options.rows,
@@ -107,7 +108,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--methods", default="", help="methods, with commas, instead of all")
     parser.add_argument("--rows", type=int, default=10_000, help="the most rows of a set")
     parser.add_argument(
-        "--results", type=Path, default=HERE.parents[1] / ".bench", help="where fits and environments are kept"
+        "--results",
+        type=Path,
+        default=HERE.parents[1] / ".bench",
+        help="where our fits and peers' environments are kept",
     )
     return parser.parse_args()
 

@@ -32,14 +32,16 @@ class Runner:
 
     Args:
         root: The folder of the data sets.
-        store: Where results go.
+        own: Where our results go: they change with each line of code.
+        peers: Where those of peers go: they are kept with the code, so that a long comparison can be made bit by bit.
         environments: Where peers' environments go.
         threads: For each fit.
         rows: The most rows of a set.
     """
 
     root: Path
-    store: Results
+    own: Results
+    peers: Results
     environments: Path
     threads: int
     rows: int
@@ -61,16 +63,17 @@ class Runner:
             print(f"{method}: {error}", file=sys.stderr)
             return []
         code = _code(method, python, self.rows)
+        store = self.own if method == "ours" else self.peers
         found, over_the_cap = [], None
         for fold, (train, test) in enumerate(_parts(table, seed)):
             key = Key(table.name, method, seed, fold, code)
-            result = self.store.get(key)
+            result = store.get(key)
             if result is None:
                 # A method that was over the cap in one part will be in the next: an hour for nothing.
                 result = self._fit(table, key, train, test, python) if over_the_cap is None else over_the_cap
                 if over_the_cap is not None:
                     result = Result(key, {}, CAP_S, over_the_cap.note, over_the_cap.machine)
-                self.store.add(result)
+                store.add(result)
                 print(f"{table.name} {method} seed {seed} part {fold}: {_told(result)}", file=sys.stderr, flush=True)
             if result.note.startswith("over the cap"):
                 over_the_cap = result
