@@ -107,14 +107,14 @@ def test_pod_without_a_command_runs_until_it_is_stopped_and_has_no_address(cloud
 def test_what_is_not_acted_on_is_kept_given_back_and_said(cloud: Cloud) -> None:
     spec = {
         "container": {"image": "python:3.11", "command": ["sleep", "100"], "ports": []},
-        "auto_scaler": {"scale_down": {"no_traffic_timeout": 3600}},
-        "queue_config": None,
+        "queue_config": {"priority_class": "mid-4000"},
+        "reservation_config": None,
     }
     made = connection(cloud).create("/deployments", {"metadata": {"id": "kept", "name": "kept"}, "spec": spec})
-    assert made["spec"]["auto_scaler"] == spec["auto_scaler"]
+    assert made["spec"]["queue_config"] == spec["queue_config"]
     assert made["spec"]["container"]["image"] == "python:3.11"
     said = cloud.endpoints.get("kept").events()[0].message
-    assert "not acted on yet: auto_scaler." in said
+    assert "not acted on yet: queue_config." in said
     assert "image is kept and not used" in said
     cloud.endpoints.get("kept").remove()
 

@@ -55,6 +55,7 @@ class World:
             created_at_ms=0,
             updated_at_ms=0,
             created_by="test",
+            desired_replicas=replicas,
         )
         self.replicas: dict[str, Replica] = {}
         self.workers: dict[str, WorkerState] = {}

@@ -8,6 +8,7 @@ import click
 from lepton_ai.cli.cloud import cloud_of
 from lepton_ai.cli.main import data_dir_option
 from lepton_ai.cli.output import json_option, print_chunks, print_events, print_fields, print_json, print_table, say
+from lepton_ai.cli.scaling import scaling_options
 from lepton_ai.core.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def list_endpoints(ctx: click.Context, as_json: bool) -> None:
 @click.option("--port", type=click.IntRange(1, 65535), help="Where it listens if it does not heed PORT.")
 @click.option("--env", "env", multiple=True, metavar="NAME=VALUE", help="A variable; may be repeated.")
 @click.option("--secret", "secrets", multiple=True, metavar="NAME=SECRET", help="A variable that a secret holds.")
-@click.option("--min-replicas", type=click.IntRange(0, 64), default=1, help="How many replicas run.")
+@scaling_options
 @click.option("--no-wait", is_flag=True, help="Return at once instead of when it is ready.")
 @json_option
 @data_dir_option
@@ -71,6 +72,8 @@ def create(
     env: tuple[str, ...],
     secrets: tuple[str, ...],
     min_replicas: int,
+    max_replicas: int | None,
+    idle_timeout_s: int | None,
     no_wait: bool,
     as_json: bool,
 ) -> None:
@@ -79,8 +82,9 @@ def create(
     `lepton deploy` does the same for a model.
 
     \b
-    Example:
+    Examples:
       lepton endpoint create files -- sh -c 'python -m http.server $PORT'
+      lepton endpoint create files --min-replicas 0 --max-replicas 1 -- sh -c 'python -m http.server $PORT'
     """
     endpoint = cloud_of(ctx).endpoints.create(
         name,
@@ -89,6 +93,8 @@ def create(
         env=_pairs(env, "--env"),
         secrets=_pairs(secrets, "--secret"),
         min_replicas=min_replicas,
+        max_replicas=max_replicas,
+        idle_timeout_s=idle_timeout_s,
     )
     if min_replicas and not no_wait:
         endpoint.wait(told=say)

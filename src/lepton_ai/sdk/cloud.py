@@ -255,6 +255,8 @@ class Cloud:
         *,
         name: str | None = None,
         min_replicas: int = 1,
+        max_replicas: int | None = None,
+        idle_timeout_s: int | None = None,
         timeout_s: int = 300,
         wait: bool = True,
         wait_timeout_s: float = 120.0,
@@ -265,7 +267,9 @@ class Cloud:
         Args:
             model: A version from `push`, or its name: `digits:3`, `digits@champion`, `digits`.
             name: The endpoint's name; by default the model's.
-            min_replicas: How many replicas run.
+            min_replicas: How many replicas run at least; 0 with a `max_replicas` sleeps until a request comes.
+            max_replicas: How many run at most, as its traffic asks for.
+            idle_timeout_s: After how long without a request it sleeps; the next request wakes it.
             timeout_s: How long one answer may take.
             wait: Whether to return only when it is ready.
             wait_timeout_s: How long to wait.
@@ -278,8 +282,15 @@ class Cloud:
         """
         reference = str(model)
         endpoint_name = name or reference.partition(":")[0].partition("@")[0]
-        endpoint = self.endpoints.create(endpoint_name, reference, min_replicas=min_replicas, timeout_s=timeout_s)
-        return endpoint.wait(wait_timeout_s, told=told) if wait else endpoint
+        endpoint = self.endpoints.create(
+            endpoint_name,
+            reference,
+            min_replicas=min_replicas,
+            max_replicas=max_replicas,
+            idle_timeout_s=idle_timeout_s,
+            timeout_s=timeout_s,
+        )
+        return endpoint.wait(wait_timeout_s, told=told) if wait and min_replicas else endpoint
 
     def _connect(self, url: str) -> Connection:
         return Connection(url, self.address.token)

@@ -238,6 +238,10 @@ class Endpoints:
         env: Mapping[str, str] | None = None,
         secrets: Mapping[str, str] | None = None,
         min_replicas: int = 1,
+        max_replicas: int | None = None,
+        idle_timeout_s: int | None = None,
+        requests_per_minute: float | None = None,
+        in_flight: float | None = None,
         timeout_s: int = 300,
     ) -> Endpoint:
         """Make an endpoint of a model or of a command. Returns at once; `wait` tells when it is ready.
@@ -249,7 +253,11 @@ class Endpoints:
             port: Where the command listens if it does not heed `PORT`; none at all if it serves nothing.
             env: Variables of its environment.
             secrets: Variables that secrets hold: the secret's name by the variable's.
-            min_replicas: How many replicas run.
+            min_replicas: How many replicas run at least; 0 with a `max_replicas` sleeps until a request comes.
+            max_replicas: How many run at most, as its traffic asks for.
+            idle_timeout_s: After how long without a request it sleeps; the next request wakes it.
+            requests_per_minute: How many requests a minute one replica is to answer.
+            in_flight: How many requests one replica is to work on at once.
             timeout_s: How long one answer may take.
 
         Raises:
@@ -258,6 +266,15 @@ class Endpoints:
             InvalidInput: There are not one of model and command, or one breaks its rule.
         """
         spec: dict[str, Any] = {"resource_requirement": {"min_replicas": min_replicas}, "timeout_s": timeout_s}
+        if max_replicas is not None:
+            spec["resource_requirement"]["max_replicas"] = max_replicas
+        rule = {
+            "scale_down": {"no_traffic_timeout": idle_timeout_s},
+            "target_throughput": {"qpm": requests_per_minute},
+            "target_in_flight": in_flight,
+        }
+        if any(each is not None for each in (idle_timeout_s, requests_per_minute, in_flight)):
+            spec["auto_scaler"] = rule
         if model is not None:
             spec["model"] = _model_field(model)
         if command is not None:

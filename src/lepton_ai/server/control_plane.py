@@ -33,6 +33,7 @@ from lepton_ai.infrastructure.compute.jobs.working_folder import read_list
 from lepton_ai.infrastructure.compute.port import Executor, WorkerPhase
 from lepton_ai.infrastructure.compute.usage.meter import UsageMeter
 from lepton_ai.infrastructure.compute.usage.records import MeteredWorker
+from lepton_ai.infrastructure.network.activator import Activator, Sleeper
 from lepton_ai.infrastructure.network.gateway import choose_driver
 from lepton_ai.infrastructure.network.keeper import KIND, GatewayKeeper
 from lepton_ai.infrastructure.network.routes import EndpointRoute, RouteTable, Upstream
@@ -53,7 +54,7 @@ from lepton_ai.platform.gc.collectors import ArtifactCollector, Collector, FileC
 from lepton_ai.platform.gc.records import LeftoverKind
 from lepton_ai.platform.gc.service import Leftovers
 from lepton_ai.platform.model_management.endpoints import store as endpoint_store
-from lepton_ai.platform.model_management.endpoints.lifecycle import ReplicaStatus
+from lepton_ai.platform.model_management.endpoints.lifecycle import EndpointStatus, ReplicaStatus
 from lepton_ai.platform.model_management.endpoints.probe import Probe
 from lepton_ai.platform.model_management.endpoints.reconciler import EndpointReconciler
 from lepton_ai.platform.model_management.endpoints.records import (
@@ -62,6 +63,7 @@ from lepton_ai.platform.model_management.endpoints.records import (
     EndpointChange,
     EndpointState,
 )
+from lepton_ai.platform.model_management.endpoints.scaler import Scaler
 from lepton_ai.platform.model_management.endpoints.service import Endpoints
 from lepton_ai.platform.model_management.endpoints.workers import Workers
 from lepton_ai.platform.model_management.registry import store as registry_store
@@ -135,6 +137,8 @@ class ControlPlane:
     run_loop: ReconcileLoop[Run, Any, RunChange]
     job_loop: ReconcileLoop[JobState, Any, JobChange]
     control_socket: str
+    activator: Activator
+    scaler: Scaler
 
     @classmethod
     def open(cls, settings: Settings, environment: Mapping[str, str]) -> "ControlPlane":
@@ -190,10 +194,27 @@ class ControlPlane:
             driver,
             why,
             executor,
-            lambda: route_table(settings, control_socket, database, access),
+            lambda: route_table(settings, control_socket, activator.address, database, access),
             hint,
             clock,
             new_id,
+            report,
+        )
+        endpoints = Endpoints(
+            database, clock, new_id, journal, hint, quotas, allows_public=settings.allows_public_endpoints
+        )
+        scaler = Scaler(
+            lambda: database.read(endpoint_store.list_endpoints),
+            gateway.stats,
+            lambda workspace_id, name: activator.waiting(workspace_id, name),
+            endpoints.scale,
+            clock,
+            report,
+        )
+        activator = Activator(
+            sockets / "activator.sock",
+            lambda workspace_id, name: database.read(lambda c: sleeper(c, workspace_id, name)),
+            scaler.wake,
             report,
         )
         reconciler = EndpointReconciler(
@@ -244,9 +265,7 @@ class ControlPlane:
             contents=CONTENTS,
             secrets=secrets,
             registry=registry,
-            endpoints=Endpoints(
-                database, clock, new_id, journal, hint, quotas, allows_public=settings.allows_public_endpoints
-            ),
+            endpoints=endpoints,
             runs=Runs(database, clock, new_id, journal, hint_runs, quotas),
             jobs=Jobs(database, artifacts, room, secrets.value_of, clock, new_id, journal, hint_jobs, quotas),
             templates=Templates(database, clock, journal),
@@ -273,6 +292,8 @@ class ControlPlane:
             run_loop=run_loop,
             job_loop=job_loop,
             control_socket=control_socket,
+            activator=activator,
+            scaler=scaler,
         )
 
     def start(self) -> None:
@@ -281,9 +302,11 @@ class ControlPlane:
         self.secrets.resume_rotation()
         failpoint("start.before_adoption")
         self._stop_strangers()
+        self.activator.start()
         self.gateway.start()
         self.executor.watch(self._worker_changed)
         self.loop.start()
+        self.scaler.start()
         self.run_loop.start()
         self.meter.start()
         self.job_loop.start()
@@ -295,10 +318,12 @@ class ControlPlane:
             keep_workloads: Leave gateway and replicas running, for the next control plane to adopt.
         """
         self.meter.stop()
+        self.scaler.stop()
         self.loop.stop()
         self.run_loop.stop()
         self.job_loop.stop()
         self.gateway.stop()
+        self.activator.stop()
         self.reconciler.close()
         if not keep_workloads:
             stop_all_workers(self.executor, self.clock)
@@ -343,7 +368,9 @@ class ControlPlane:
             self.gateway.hint()
 
 
-def route_table(settings: Settings, control_socket: str, database: Database, access: Access) -> RouteTable:
+def route_table(
+    settings: Settings, control_socket: str, activator: str, database: Database, access: Access
+) -> RouteTable:
     """What the gateway must do now: one route for each endpoint, to its replicas that are ready."""
 
     @cache  # many endpoints share a workspace
@@ -359,7 +386,7 @@ def route_table(settings: Settings, control_socket: str, database: Database, acc
             EndpointRoute(
                 workspace=endpoint.workspace_id,
                 name=endpoint.name,
-                upstreams=tuple(upstreams.get(endpoint.id, ())),
+                upstreams=tuple(upstreams.get(endpoint.id, ())) or _held_by(activator, endpoint),
                 token_digests=_digests(endpoint, digests),
                 public=endpoint.spec.asks_to_be_public and settings.allows_public_endpoints,
                 retry_on_reset=endpoint.spec.command is None,  # a model's prediction can be repeated
@@ -446,6 +473,21 @@ def metered_workers(database: Database) -> Sequence[MeteredWorker]:
         return replicas + of_runs + of_jobs
 
     return database.read(work)
+
+
+def _held_by(activator: str, endpoint: Endpoint) -> tuple[Upstream, ...]:
+    """Where requests go while there is no replica: to the activator, if they may wake one."""
+    return (Upstream(f"activator:{endpoint.id}", activator),) if endpoint.spec.wakes else ()
+
+
+def sleeper(connection: Connection, workspace_id: str, name: str) -> Sleeper | None:
+    """An endpoint as the activator sees it."""
+    endpoint = endpoint_store.find_endpoint(connection, workspace_id, name)
+    if endpoint is None or endpoint.deleting or not endpoint.spec.wakes:
+        return None
+    replicas = endpoint_store.replicas_of(connection, endpoint.id, live_only=True)
+    ready = [replica.address for replica in replicas if replica.status is ReplicaStatus.READY]
+    return Sleeper(ready, endpoint.status is EndpointStatus.ERROR, endpoint.spec.timeout_s)
 
 
 def record_stop(folders: DataFolder) -> None:

@@ -15,6 +15,7 @@ from lepton_ai.platform.model_management.endpoints.records import (
     PhotonReference,
     Variable,
 )
+from lepton_ai.platform.model_management.endpoints.scaling import Rule, scaling_of
 from lepton_ai.platform.model_management.endpoints.service import EndpointUpdate
 from lepton_ai.platform.model_management.registry.records import CHAMPION, ModelReference
 from lepton_ai.platform.photons.records import namespace_of
@@ -22,6 +23,7 @@ from lepton_ai.server.schemas.common import Kept
 from lepton_ai.server.schemas.endpoints import (
     ApiTokenField,
     AuthConfigField,
+    AutoScalerField,
     ContainerField,
     DeploymentSpec,
     ModelField,
@@ -60,6 +62,7 @@ def wanted_of(spec: DeploymentSpec) -> tuple[EndpointSpec, ModelReference | None
     """
     resources = spec.resource_requirement
     _check_most(resources.max_replicas, resources.min_replicas)
+    rule = _rule(spec.auto_scaler)
     wanted = EndpointSpec(
         min_replicas=resources.min_replicas,
         resource_shape=resources.resource_shape,
@@ -71,6 +74,7 @@ def wanted_of(spec: DeploymentSpec) -> tuple[EndpointSpec, ModelReference | None
         api_tokens=_api_tokens(spec),
         allowed_networks=_networks(spec.auth_config) or (),
         photon=None if spec.photon_id is None else PhotonReference(spec.photon_id, spec.photon_namespace or "private"),
+        scaling=None if spec.is_pod else scaling_of(resources.min_replicas, resources.max_replicas, rule),
     )
     return wanted, None if spec.model is None else reference(spec.model)
 
@@ -86,6 +90,9 @@ def change_of(spec: SpecChange) -> EndpointUpdate:
     return EndpointUpdate(
         model=None if spec.model is None else reference(spec.model),
         min_replicas=resources.min_replicas,
+        stops=resources.min_replicas == 0 and resources.max_replicas is None,
+        max_replicas=resources.max_replicas,
+        rule=_rule(spec.auto_scaler),
         timeout_s=spec.timeout_s,
         resource_shape=resources.resource_shape,
         command=_command(spec.container, is_pod=False),
@@ -100,7 +107,7 @@ def spec_field(spec: EndpointSpec) -> DeploymentSpec:
     """An endpoint's spec in the protocol's form, with all that the client said."""
     fields = dict(spec.fields)
     resources = fields.pop("resource_requirement", {})
-    container = fields.pop("container", None)
+    container, scaler = fields.pop("container", None), fields.pop("auto_scaler", None)
     model = None
     if spec.model_name is not None:
         model = ModelField(name=spec.model_name, version=spec.model_version)
@@ -110,6 +117,7 @@ def spec_field(spec: EndpointSpec) -> DeploymentSpec:
         photon_id=spec.photon.id if spec.photon else None,
         photon_namespace=namespace_of(spec.photon.namespace).value if spec.photon else None,
         is_pod=spec.is_pod,
+        auto_scaler=None if scaler is None else AutoScalerField.model_validate(scaler),
         resource_requirement=ResourceRequirement.model_validate(
             {"max_replicas": spec.min_replicas}
             | resources
@@ -172,6 +180,14 @@ def _variable_field(variable: Variable) -> VariableField:
     return VariableField(name=variable.name, value=variable.value)
 
 
+def _rule(given: AutoScalerField | None) -> Rule | None:
+    if given is None:
+        return None
+    idle_s = given.scale_down.no_traffic_timeout if given.scale_down else None
+    per_minute = given.target_throughput.qpm if given.target_throughput else None
+    return Rule(idle_s or None, per_minute or None, given.target_in_flight or None)
+
+
 def _networks(given: AuthConfigField | None) -> tuple[str, ...] | None:
     if given is None or given.ip_allowlist is None:
         return None
@@ -218,6 +234,9 @@ def _kept(spec: Kept, resources: Kept, container: Kept | None) -> Mapping[str, A
         said["max_replicas"] = most
     if said:
         kept["resource_requirement"] = said
+    scaler = getattr(spec, "auto_scaler", None)
+    if scaler is not None:
+        kept["auto_scaler"] = scaler.model_dump(mode="json", exclude_none=True)
     if container is not None:
         kept["container"] = container.model_dump(mode="json", exclude_none=True)
     return {name: value for name, value in kept.items() if value is not None}

@@ -17,6 +17,7 @@ from lepton_ai.server.dependencies import WORKSPACE, Caller, IdempotencyKey, Pla
 from lepton_ai.server.lines import lines_of
 from lepton_ai.server.routes.endpoint_spec import change_of, spec_field, wanted_of
 from lepton_ai.server.schemas.endpoints import (
+    AutoscalerStatus,
     CreateDeployment,
     Deployment,
     DeploymentStatus,
@@ -189,6 +190,7 @@ def _deployment(details: EndpointDetails, settings: Settings) -> Deployment:
             message=endpoint.message,
             endpoint=EndpointAddress(internal_endpoint=address, external_endpoint=address),
             ready_replicas=details.ready_replicas,
+            autoscaler_status=AutoscalerStatus(desired_replicas=endpoint.desired_replicas),
         ),
     )
 

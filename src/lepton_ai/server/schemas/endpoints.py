@@ -67,6 +67,26 @@ ApiTokens = Annotated[
 ]
 
 
+class ScaleDownField(Kept):
+    """When replicas are given up."""
+
+    no_traffic_timeout: int | None = Field(None, ge=0, le=10**7)
+
+
+class ThroughputField(Kept):
+    """How many requests a minute a replica is to answer."""
+
+    qpm: float | None = Field(None, ge=0)
+
+
+class AutoScalerField(Kept):
+    """By what the number of replicas goes; 0 is for not at all. `target_in_flight` is our own."""
+
+    scale_down: ScaleDownField | None = None
+    target_throughput: ThroughputField | None = None
+    target_in_flight: float | None = Field(None, ge=0)
+
+
 class AuthConfigField(Kept):
     """From where an endpoint may be called: addresses and networks. Empty or left out: from everywhere."""
 
@@ -94,6 +114,7 @@ class DeploymentSpec(Kept):
     timeout_s: int = Field(300, ge=1, le=3600)
     api_tokens: ApiTokens = None
     auth_config: AuthConfigField | None = None
+    auto_scaler: AutoScalerField | None = None
 
     @property
     def source(self) -> str:
@@ -137,6 +158,7 @@ class SpecChange(Kept):
     timeout_s: int | None = Field(None, ge=1, le=3600)
     api_tokens: ApiTokens = None
     auth_config: AuthConfigField | None = None
+    auto_scaler: AutoScalerField | None = None
 
 
 class UpdateDeployment(Request):
@@ -164,6 +186,12 @@ class EndpointAddress(Body):
     external_endpoint: str
 
 
+class AutoscalerStatus(Body):
+    """How many replicas there are to be now."""
+
+    desired_replicas: int
+
+
 class DeploymentStatus(Body):
     """Where it stands, and why."""
 
@@ -172,6 +200,7 @@ class DeploymentStatus(Body):
     message: str
     endpoint: EndpointAddress
     ready_replicas: int
+    autoscaler_status: AutoscalerStatus
 
 
 class Deployment(Body):

@@ -175,7 +175,7 @@ def _missing(endpoint: Endpoint, replicas: Sequence[Replica]) -> int:
 
 
 def _desired(endpoint: Endpoint) -> int:
-    return 0 if endpoint.deleting or endpoint.spec.photon else endpoint.spec.min_replicas
+    return 0 if endpoint.deleting or endpoint.spec.photon else endpoint.desired_replicas
 
 
 def _reason(endpoint: Endpoint, replicas: Sequence[Replica]) -> EndpointReason:
@@ -188,7 +188,9 @@ def _reason(endpoint: Endpoint, replicas: Sequence[Replica]) -> EndpointReason:
     if endpoint.spec.photon and endpoint.spec.min_replicas and not live:
         return EndpointReason.PHOTON_NOT_RUN
     if desired == 0:
-        return EndpointReason.REPLICAS_END if live else EndpointReason.NO_REPLICAS_ASKED
+        if live:
+            return EndpointReason.REPLICAS_END
+        return EndpointReason.ASLEEP if endpoint.spec.wakes else EndpointReason.NO_REPLICAS_ASKED
     if len(ready) > len(ready_new):
         failing = endpoint.failures >= FAILURES_UNTIL_ERROR
         return EndpointReason.ROLLOUT_FAILS if failing else EndpointReason.ROLLING_OUT

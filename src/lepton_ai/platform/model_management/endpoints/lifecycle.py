@@ -31,6 +31,7 @@ class EndpointReason(StrEnum):
     CHANGING_COUNT = "changing_count"
     REPLICAS_END = "replicas_end"
     NO_REPLICAS_ASKED = "no_replicas_asked"
+    ASLEEP = "asleep"
     BEING_REMOVED = "being_removed"
     REPLICAS_FAIL = "replicas_fail"
     PHOTON_NOT_RUN = "photon_not_run"
@@ -68,6 +69,10 @@ ENDPOINT_LIFECYCLE: Lifecycle[EndpointStatus, EndpointReason] = Lifecycle(
         EndpointReason.REPLICAS_END: ReasonMeaning(EndpointStatus.STOPPING, "Replicas finish their requests and end."),
         EndpointReason.NO_REPLICAS_ASKED: ReasonMeaning(
             EndpointStatus.STOPPED, "It is stopped: no replicas are asked for."
+        ),
+        EndpointReason.ASLEEP: ReasonMeaning(
+            EndpointStatus.STOPPED,
+            "It sleeps: no request came for a while. The next one starts a replica and is answered.",
         ),
         EndpointReason.BEING_REMOVED: ReasonMeaning(EndpointStatus.DELETING, "It is being removed."),
         EndpointReason.REPLICAS_FAIL: ReasonMeaning(

@@ -11,6 +11,7 @@ from lepton_ai.platform.model_management.endpoints.lifecycle import (
     ReplicaReason,
     ReplicaStatus,
 )
+from lepton_ai.platform.model_management.endpoints.scaling import Scaling
 
 WORKSPACE_TOKENS = "WORKSPACE_TOKEN"
 """Among an endpoint's tokens: all of its workspace's that may call endpoints."""
@@ -64,6 +65,8 @@ class EndpointSpec:
             anyone, where the server allows that.
         allowed_networks: From where it may be called. Empty: from everywhere.
         photon: The photon that it is to serve.
+        scaling: What the number of replicas follows. None: it is the least number.
+        stopped: Whether a user stopped it: then no request wakes it.
     """
 
     model_name: str | None = None
@@ -78,6 +81,21 @@ class EndpointSpec:
     api_tokens: Sequence[str] | None = None
     allowed_networks: tuple[str, ...] = ()
     photon: PhotonReference | None = None
+    scaling: Scaling | None = None
+    stopped: bool = False
+
+    @property
+    def wakes(self) -> bool:
+        """Whether it may sleep without a replica, and a request wakes it."""
+        if self.scaling is None or self.stopped or not self.serves:
+            return False
+        return self.min_replicas == 0 or self.scaling.rule.idle_timeout_s is not None
+
+    def replicas_from(self, now: int) -> int:
+        """How many replicas there are to be after a change of the spec, where there were `now`."""
+        if self.stopped or self.scaling is None:
+            return 0 if self.stopped else self.min_replicas
+        return min(max(now, self.min_replicas), self.scaling.most)
 
     @property
     def serves(self) -> bool:
@@ -112,6 +130,7 @@ class Endpoint:
         generation: Counts the changes that need new replicas; replicas carry the one they were made for.
         failures: How often in a row replicas of this generation ended without having answered.
         retry_at_ms: After failures: not before this time is another replica made.
+        desired_replicas: How many replicas there are to be now: of the spec, or by its traffic.
     """
 
     id: str
@@ -128,6 +147,7 @@ class Endpoint:
     created_at_ms: int
     updated_at_ms: int
     created_by: str
+    desired_replicas: int = 1
 
 
 @dataclass(frozen=True)

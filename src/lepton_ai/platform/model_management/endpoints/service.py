@@ -25,13 +25,14 @@ from lepton_ai.platform.model_management.endpoints.records import (
     Replica,
     Variable,
 )
+from lepton_ai.platform.model_management.endpoints.scaling import Rule, Scaling, scaling_of
 from lepton_ai.platform.model_management.registry.records import ModelReference
 from lepton_ai.platform.model_management.registry.service import resolve
 from lepton_ai.platform.photons import store as photon_store
 from lepton_ai.platform.photons.records import namespace_of
 
 MOST_REPLICAS = 64
-_HEEDED = ("container", "allow_unauthenticated_access")
+_HEEDED = ("allow_unauthenticated_access", "auto_scaler", "container")
 """Fields of a client that are acted on although they are kept as they came."""
 
 
@@ -53,11 +54,16 @@ class EndpointUpdate:
     """What a user changes; None leaves a thing as it is.
 
     Args:
+        stops: Whether it is to stop, whatever its traffic.
+        rule: By what the number of replicas goes.
         fields: What else a client said, by name; they replace those of the same name.
     """
 
     model: ModelReference | None = None
     min_replicas: int | None = None
+    stops: bool = False
+    max_replicas: int | None = None
+    rule: Rule | None = None
     timeout_s: int | None = None
     resource_shape: str | None = None
     command: Command | None = None
@@ -134,7 +140,9 @@ class Endpoints:
         now_ms = self._clock.now_ms()
         endpoint_id = self._new_id("ep")
         made_message = f"The endpoint was made.{_unheeded(wanted.fields)}"
-        reason = EndpointReason.REPLICAS_START if wanted.min_replicas else EndpointReason.NO_REPLICAS_ASKED
+        desired = wanted.replicas_from(0)
+        asleep = EndpointReason.ASLEEP if wanted.wakes else EndpointReason.NO_REPLICAS_ASKED
+        reason = EndpointReason.REPLICAS_START if desired else asleep
         if wanted.photon and wanted.min_replicas:
             reason = EndpointReason.PHOTON_NOT_RUN
         event = self._journal.event(workspace_id, actor, "created", "endpoint", name, "asked", made_message)
@@ -179,6 +187,7 @@ class Endpoints:
                 created_at_ms=now_ms,
                 updated_at_ms=now_ms,
                 created_by=actor,
+                desired_replicas=desired,
             )
             store.insert_endpoint(connection, endpoint)
             if once:
@@ -253,7 +262,8 @@ class Endpoints:
             if change.fields:
                 spec = replace(spec, fields={**spec.fields, **change.fields})
             if change.min_replicas is not None:
-                spec = replace(spec, min_replicas=change.min_replicas)
+                spec = replace(spec, min_replicas=change.min_replicas, stopped=change.stops)
+            spec = replace(spec, scaling=_scaling(spec, change))
             if change.timeout_s is not None:
                 spec = replace(spec, timeout_s=change.timeout_s)
             if change.allowed_networks is not None:
@@ -280,6 +290,32 @@ class Endpoints:
             return _in_status(replace(before, deleting=True), EndpointReason.BEING_REMOVED)
 
         return await self._change(workspace_id, name, "removed", "It is being removed.", actor, changed)
+
+    def scale(self, workspace_id: str, name: str, replicas: int, why: str) -> bool:
+        """Have another number of replicas, as traffic asks for. Only where the spec leaves it to traffic.
+
+        Args:
+            why: The reason, in one sentence, for the event.
+
+        Returns:
+            Whether the number was changed.
+        """
+        event = self._journal.event(workspace_id, events.SYSTEM, "scaled", "endpoint", name, "traffic", why)
+
+        def work(connection: Connection) -> bool:
+            before = store.find_endpoint(connection, workspace_id, name)
+            if before is None or before.deleting or before.spec.scaling is None or before.spec.stopped:
+                return False
+            if before.desired_replicas == replicas or replicas > before.spec.scaling.most:
+                return False
+            store.update_endpoint(connection, _with_status(before, replace(before, desired_replicas=replicas)))
+            events.record(connection, events.with_details(event, before=before.desired_replicas, after=replicas))
+            return True
+
+        changed = self._database.write(work)
+        if changed:
+            self._hint()
+        return changed
 
     def events(self, workspace_id: str, name: str) -> Sequence[events.Event]:
         """What happened to an endpoint, oldest first. Works for one that was removed, too."""
@@ -354,14 +390,28 @@ class Endpoints:
         return result
 
 
+def _scaling(spec: EndpointSpec, change: EndpointUpdate) -> Scaling | None:
+    """What the number of replicas follows after a change; a user who only stops it leaves that alone."""
+    before = spec.scaling
+    if change.stops:
+        return before
+    most = change.max_replicas if change.max_replicas is not None else before.most if before else None
+    rule = change.rule if change.rule is not None else before.rule if before else None
+    return scaling_of(spec.min_replicas, most, rule)
+
+
 def _with_spec(before: Endpoint, spec: EndpointSpec) -> Endpoint:
-    after = replace(before, spec=spec)
+    after = replace(before, spec=spec, desired_replicas=spec.replicas_from(before.desired_replicas))
     if spec.needs_new_replicas(before.spec):
         after = _roll_out(after)
-    if spec.min_replicas == before.spec.min_replicas:
+    return _with_status(before, after)
+
+
+def _with_status(before: Endpoint, after: Endpoint) -> Endpoint:
+    """With what is under way for another number of replicas, before the reconciler has looked."""
+    if after.desired_replicas == before.desired_replicas:
         return after
-    # The answer to the request already says what is under way, before the reconciler has looked.
-    if not spec.min_replicas:
+    if not after.desired_replicas:
         stopped = after.status is EndpointStatus.STOPPED
         return after if stopped else _in_status(after, EndpointReason.REPLICAS_END)
     if after.status in (EndpointStatus.STOPPED, EndpointStatus.STOPPING):

@@ -42,6 +42,7 @@ from lepton_ai.platform.model_management.endpoints.records import (
     Replica,
     Variable,
 )
+from lepton_ai.platform.model_management.endpoints.scaling import Rule, Scaling
 
 LEASE_MS = 15_000
 _KEPT_REPLICAS = 20
@@ -61,6 +62,7 @@ endpoints_table = Table(
     Column("deleting", Boolean, nullable=False),
     Column("failures", Integer, nullable=False),
     Column("retry_at_ms", BigInteger, nullable=False),
+    Column("desired_replicas", Integer, nullable=False, server_default="1"),
     Column("created_at_ms", BigInteger, nullable=False),
     Column("updated_at_ms", BigInteger, nullable=False),
     Column("created_by", String(80), nullable=False),
@@ -276,7 +278,7 @@ def _endpoint(row: RowMapping) -> Endpoint:
 
 
 def _spec(written: Mapping[str, Any]) -> EndpointSpec:
-    command, tokens, photon = (written.get(name) for name in ("command", "api_tokens", "photon"))
+    command, tokens, photon, scaling = (written.get(name) for name in ("command", "api_tokens", "photon", "scaling"))
     return EndpointSpec(
         **{
             **written,
@@ -284,6 +286,7 @@ def _spec(written: Mapping[str, Any]) -> EndpointSpec:
             "variables": tuple(Variable(**each) for each in written.get("variables", ())),
             "api_tokens": None if tokens is None else tuple(tokens),
             "allowed_networks": tuple(written.get("allowed_networks", ())),
+            "scaling": None if scaling is None else Scaling(scaling["most"], Rule(**scaling["rule"])),
             "photon": None if photon is None else PhotonReference(**photon),
         }
     )
