@@ -38,17 +38,19 @@ def make(lab: CloudLab, name: str, **spec: Any) -> None:
     container = {"command": ["python", "-c", ECHO], "ports": [{"container_port": 8080}]}
     body = {"metadata": {"name": name}, "spec": {"container": container, **spec}}
     assert lab.api("POST", "/deployments", body).status == 201
+    wait_until(lambda: refusal(lab, name, token=False) == 401)  # now the gateway knows it, and nobody was woken
 
 
-def asked(lab: CloudLab, name: str, body: bytes) -> bytes:
+def asked(lab: CloudLab, name: str, body: bytes, *, token: bool = True) -> bytes:
     url = f"http://127.0.0.1:{lab.endpoints_port}/default/{name}/x"
-    with urllib.request.urlopen(urllib.request.Request(url, body, lab.bearer), timeout=60) as answer:
+    request = urllib.request.Request(url, body, lab.bearer if token else {})
+    with urllib.request.urlopen(request, timeout=60) as answer:
         return bytes(answer.read())
 
 
-def refusal(lab: CloudLab, name: str) -> int:
+def refusal(lab: CloudLab, name: str, *, token: bool = True) -> int:
     try:
-        asked(lab, name, b"hello")
+        asked(lab, name, b"hello", token=token)
     except urllib.error.HTTPError as error:
         return error.code
     return 200
