@@ -67,7 +67,7 @@ def test_every_failpoint_of_the_code_stands_in_the_table() -> None:
     found = re.findall(r'failpoint\(f?"([^"]+)"\)', source)
     names = {name.replace("{reconciler.name}", EndpointReconciler.name) for name in found}
     # Those of the process of a run have a table of their own, in test_run_kills.py; those of a change of the master
-    # key in test_faults_secrets.py; those of stored files are met in the tests of the stores.
+    # key in test_faults_secrets.py; those of stored files in test_faults_storage.py.
     elsewhere = ("checkpoint.", "object.", "run.", "secrets.", "volume.")
     names = {name for name in names if not name.startswith(elsewhere)}
     assert names == {point.name for point in POINTS}
