@@ -408,7 +408,7 @@ def test_endpoint_of_a_photon_is_kept_and_says_that_a_later_version_runs_it(lab:
     assert shown["status"]["state"] == "Not Ready"
     assert "a later one runs them" in shown["status"]["message"]
     assert shown["spec"]["photon_id"] == photon_id
-    assert shown["spec"]["auto_scaler"] == spec["auto_scaler"]
+    assert shown["spec"]["auto_scaler"]["scale_down"] == {"no_traffic_timeout": 3600}
     assert shown["spec"]["resource_requirement"]["shared_memory_size"] == 64
     assert f"photon {photon_id}" in lab.ok("endpoint", "list")
     absent = {"metadata": {"name": "absent"}, "spec": spec | {"photon_id": "absent"}}

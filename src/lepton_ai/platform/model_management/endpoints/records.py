@@ -87,7 +87,7 @@ class EndpointSpec:
     @property
     def wakes(self) -> bool:
         """Whether it may sleep without a replica, and a request wakes it."""
-        if self.scaling is None or self.stopped or not self.serves:
+        if self.scaling is None or self.stopped or self.photon is not None or not self.serves:
             return False
         return self.min_replicas == 0 or self.scaling.rule.idle_timeout_s is not None
 
