@@ -200,7 +200,7 @@ class DeploymentStatus(Body):
     message: str
     endpoint: EndpointAddress
     ready_replicas: int
-    autoscaler_status: AutoscalerStatus
+    autoscaler_status: AutoscalerStatus | None = None
 
 
 class Deployment(Body):

@@ -72,7 +72,7 @@ ENDPOINT_LIFECYCLE: Lifecycle[EndpointStatus, EndpointReason] = Lifecycle(
         ),
         EndpointReason.ASLEEP: ReasonMeaning(
             EndpointStatus.STOPPED,
-            "It sleeps: no request came for a while. The next one starts a replica and is answered.",
+            "It sleeps; the next request starts a replica, waits for it and is answered.",
         ),
         EndpointReason.BEING_REMOVED: ReasonMeaning(EndpointStatus.DELETING, "It is being removed."),
         EndpointReason.REPLICAS_FAIL: ReasonMeaning(
