@@ -26,7 +26,8 @@ from lepton_ai.core.log import log, log_to
 from lepton_ai.core.settings import Settings, load_settings
 from lepton_ai.infrastructure.compute.supervisor import identity_of
 from lepton_ai.server.app import create_app
-from lepton_ai.server.control_plane import ControlPlane, record_stop, stop_all_workers
+from lepton_ai.server.control_plane import ControlPlane
+from lepton_ai.server.ending import record_stop, stop_all_workers
 from lepton_ai.server.routes.endpoints import endpoints_url
 
 KEEP_WORKLOADS = signal.SIGUSR1

@@ -1,13 +1,9 @@
 """The control plane: all wiring, in one place."""
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from importlib import import_module
 from typing import Any
-
-from sqlalchemy import Connection
 
 from lepton_ai.core.access import DEFAULT_WORKSPACE, Access
 from lepton_ai.core.access.quotas import Counter, Quotas
@@ -29,76 +25,41 @@ from lepton_ai.infrastructure.compute.jobs.reconciler import JobReconciler, room
 from lepton_ai.infrastructure.compute.jobs.records import JobChange, JobState
 from lepton_ai.infrastructure.compute.jobs.service import Jobs
 from lepton_ai.infrastructure.compute.jobs.templates import Templates
-from lepton_ai.infrastructure.compute.jobs.working_folder import read_list
-from lepton_ai.infrastructure.compute.port import Executor, WorkerPhase
+from lepton_ai.infrastructure.compute.port import Executor
 from lepton_ai.infrastructure.compute.usage.meter import UsageMeter
-from lepton_ai.infrastructure.compute.usage.records import MeteredWorker
-from lepton_ai.infrastructure.network.activator import Activator, Sleeper
+from lepton_ai.infrastructure.network.activator import Activator
 from lepton_ai.infrastructure.network.gateway import choose_driver
 from lepton_ai.infrastructure.network.keeper import KIND, GatewayKeeper
-from lepton_ai.infrastructure.network.routes import EndpointRoute, RouteTable, Upstream
 from lepton_ai.infrastructure.storage.datasets import Catalogue, open_catalogue
-from lepton_ai.infrastructure.storage.kv import store as kv_store
 from lepton_ai.infrastructure.storage.kv.service import KeyValues
-from lepton_ai.infrastructure.storage.objects import store as object_store
 from lepton_ai.infrastructure.storage.objects.port import ObjectStore
 from lepton_ai.infrastructure.storage.objects.service import Buckets
 from lepton_ai.infrastructure.storage.objects.signing import Links
 from lepton_ai.infrastructure.storage.port import ArtifactStore
-from lepton_ai.infrastructure.storage.queues import store as queue_store
 from lepton_ai.infrastructure.storage.queues.service import Queues
-from lepton_ai.infrastructure.storage.secrets import store as secret_store
 from lepton_ai.infrastructure.storage.secrets.service import Secrets
 from lepton_ai.infrastructure.storage.volumes.service import Volumes
-from lepton_ai.platform.gc.collectors import ArtifactCollector, Collector, FileCollector, ObjectCollector
-from lepton_ai.platform.gc.records import LeftoverKind
 from lepton_ai.platform.gc.service import Leftovers
 from lepton_ai.platform.model_management.endpoints import store as endpoint_store
-from lepton_ai.platform.model_management.endpoints.lifecycle import EndpointStatus, ReplicaStatus
 from lepton_ai.platform.model_management.endpoints.probe import Probe
 from lepton_ai.platform.model_management.endpoints.reconciler import EndpointReconciler
 from lepton_ai.platform.model_management.endpoints.records import (
-    WORKSPACE_TOKENS,
-    Endpoint,
     EndpointChange,
     EndpointState,
 )
 from lepton_ai.platform.model_management.endpoints.scaler import Scaler
 from lepton_ai.platform.model_management.endpoints.service import Endpoints
 from lepton_ai.platform.model_management.endpoints.workers import Workers
-from lepton_ai.platform.model_management.registry import store as registry_store
 from lepton_ai.platform.model_management.registry.service import Registry
 from lepton_ai.platform.model_management.runs import store as run_store
 from lepton_ai.platform.model_management.runs.reconciler import RunReconciler
 from lepton_ai.platform.model_management.runs.records import Run, RunChange
 from lepton_ai.platform.model_management.runs.service import Runs
-from lepton_ai.platform.photons import store as photon_store
 from lepton_ai.platform.photons.service import Photons
-
-CONTENTS: Mapping[str, Counter] = {
-    "endpoints": endpoint_store.count_endpoints,
-    "key-value namespaces": kv_store.count_namespaces,
-    "jobs": job_store.count_all,
-    "models": registry_store.count_versions,
-    "objects": object_store.count_objects,
-    "photons": photon_store.count_photons,
-    "queues": queue_store.count_queues,
-    "runs": run_store.count_runs,
-    "secrets": secret_store.count_secrets,
-}
-"""What a workspace must be empty of before it is removed."""
-
-COUNTED: Mapping[str, tuple[Counter, ...]] = {
-    "endpoints": (endpoint_store.count_endpoints,),
-    "jobs": (run_store.count_unfinished, job_store.count_unfinished),
-    "replicas": (endpoint_store.count_replicas_asked,),
-    # A replica and a run count as one each.
-    "cpus": (endpoint_store.count_replicas_asked, run_store.count_unfinished, job_store.cpus_of_unfinished),
-    "storage_bytes": (registry_store.bytes_of, object_store.bytes_of, photon_store.bytes_of),
-}
-"""What makes up each field of a quota."""
-
-_GOING = (WorkerPhase.STARTING, WorkerPhase.RUNNING)
+from lepton_ai.server.ending import record_all_stopped, stop_all_workers
+from lepton_ai.server.gateway_table import route_table, sleeper
+from lepton_ai.server.holdings import CONTENTS, COUNTED, metered_workers
+from lepton_ai.server.leftovers import collectors
 
 
 @dataclass
@@ -366,168 +327,6 @@ class ControlPlane:
             self.job_loop.hint()
         else:
             self.gateway.hint()
-
-
-def route_table(
-    settings: Settings, control_socket: str, activator: str, database: Database, access: Access
-) -> RouteTable:
-    """What the gateway must do now: one route for each endpoint, to its replicas that are ready."""
-
-    @cache  # many endpoints share a workspace
-    def digests(workspace_id: str) -> Mapping[str, str]:
-        return access.digests(workspace_id)
-
-    def work(connection: Connection) -> tuple[EndpointRoute, ...]:
-        upstreams: dict[str, list[Upstream]] = {}
-        for replica in endpoint_store.live_replicas(connection):
-            if replica.status is ReplicaStatus.READY:
-                upstreams.setdefault(replica.endpoint_id, []).append(Upstream(replica.id, replica.address))
-        return tuple(
-            EndpointRoute(
-                workspace=endpoint.workspace_id,
-                name=endpoint.name,
-                upstreams=tuple(upstreams.get(endpoint.id, ())) or _held_by(activator, endpoint),
-                token_digests=_digests(endpoint, digests),
-                public=endpoint.spec.asks_to_be_public and settings.allows_public_endpoints,
-                retry_on_reset=endpoint.spec.command is None,  # a model's prediction can be repeated
-                timeout_s=endpoint.spec.timeout_s,
-                allowed_networks=endpoint.spec.allowed_networks,
-            )
-            for endpoint in endpoint_store.list_endpoints(connection)
-            if endpoint.spec.serves
-        )
-
-    return RouteTable(
-        settings.host, settings.port, settings.endpoints_port, f"unix:{control_socket}", database.read(work)
-    )
-
-
-def collectors(
-    folders: DataFolder,
-    database: Database,
-    artifacts: ArtifactStore,
-    objects: ObjectStore,
-    executor: Executor,
-    clock: Clock,
-) -> tuple[Collector, ...]:
-    """Where things are left over. Whatever keeps files there must say here which ones it needs."""
-
-    def named() -> set[str]:
-        found: set[str] = set()
-        for digests in (registry_store.digests, run_store.digests, photon_store.digests):
-            found |= database.read(digests)
-        return found
-
-    def of_jobs() -> set[str]:
-        lists = database.read(job_store.working_folders)
-        there = [digest for digest in lists if artifacts.size(digest) is not None]
-        return lists | {file.sha256 for digest in there for file in read_list(digest, artifacts).values()}
-
-    def replicas() -> set[str]:
-        return database.read(endpoint_store.replica_ids) | set(executor.adopt())
-
-    def runs() -> set[str]:
-        return database.read(run_store.run_ids)
-
-    def versions() -> set[str]:
-        return database.read(registry_store.version_ids)
-
-    def before_dot(name: str) -> str:
-        return name.partition(".")[0]
-
-    def gateways() -> set[str]:
-        return set(executor.adopt())
-
-    return (
-        ArtifactCollector(artifacts, (named, of_jobs)),
-        ObjectCollector(objects),
-        FileCollector(LeftoverKind.LOG, folders.logs, "rep-*.log*", before_dot, replicas, clock),
-        FileCollector(LeftoverKind.LOG, folders.logs, "run-*.log*", before_dot, runs, clock),
-        FileCollector(LeftoverKind.LOG, folders.logs, "gw-*.log*", before_dot, gateways, clock),
-        FileCollector(LeftoverKind.RUN_FOLDER, folders.training, "run-*", before_dot, runs, clock),
-        FileCollector(LeftoverKind.MODEL_FOLDER, folders.models, "mdl-*", before_dot, versions, clock),
-    )
-
-
-def _digests(endpoint: Endpoint, of_workspace: Callable[[str], Mapping[str, str]]) -> Mapping[str, str]:
-    """Who may call an endpoint: the tokens of its spec, or where it names none those of its workspace."""
-    tokens = endpoint.spec.api_tokens or (WORKSPACE_TOKENS,)
-    own = {token: "api-token" for token in tokens if token != WORKSPACE_TOKENS}
-    return own | dict(of_workspace(endpoint.workspace_id)) if WORKSPACE_TOKENS in tokens else own
-
-
-def metered_workers(database: Database) -> Sequence[MeteredWorker]:
-    """The workers whose time is counted."""
-
-    def work(connection: Connection) -> list[MeteredWorker]:
-        workspaces = {endpoint.id: endpoint.workspace_id for endpoint in endpoint_store.list_endpoints(connection)}
-        replicas = [
-            MeteredWorker(replica.id, workspaces[replica.endpoint_id], is_replica=True)
-            for replica in endpoint_store.live_replicas(connection)
-        ]
-        runs = run_store.active_runs(connection)
-        of_runs = [MeteredWorker(run.worker_id, run.workspace_id, is_replica=False) for run in runs]
-        workers = job_store.living_workers(connection)
-        where = job_store.workspaces_of(connection, [worker.job_id for worker in workers])
-        of_jobs = [MeteredWorker(each.process_id, where[each.job_id], is_replica=False) for each in workers]
-        return replicas + of_runs + of_jobs
-
-    return database.read(work)
-
-
-def _held_by(activator: str, endpoint: Endpoint) -> tuple[Upstream, ...]:
-    """Where requests go while there is no replica: to the activator, if they may wake one."""
-    return (Upstream(f"activator:{endpoint.id}", activator),) if endpoint.spec.wakes else ()
-
-
-def sleeper(connection: Connection, workspace_id: str, name: str) -> Sleeper | None:
-    """An endpoint as the activator sees it."""
-    endpoint = endpoint_store.find_endpoint(connection, workspace_id, name)
-    if endpoint is None or endpoint.deleting or not endpoint.spec.wakes:
-        return None
-    replicas = endpoint_store.replicas_of(connection, endpoint.id, live_only=True)
-    ready = [replica.address for replica in replicas if replica.status is ReplicaStatus.READY]
-    return Sleeper(ready, endpoint.status is EndpointStatus.ERROR, endpoint.spec.timeout_s)
-
-
-def record_stop(folders: DataFolder) -> None:
-    """Write down that nothing runs any more, where a server was killed before it could."""
-    database = Database.open(folders.database)
-    try:
-        migrate(database)
-        record_all_stopped(database, SystemClock())
-    finally:
-        database.close()
-
-
-def record_all_stopped(database: Database, clock: Clock) -> None:
-    """Write down that no worker runs: replicas are stopped, runs and jobs go on at the next start."""
-    now_ms = clock.now_ms()
-
-    def work(connection: Connection) -> None:
-        endpoint_store.all_replicas_stopped(connection, now_ms)
-        run_store.all_runs_interrupted(connection, now_ms)
-        job_store.all_jobs_interrupted(connection, now_ms)
-
-    database.write(work)
-
-
-def stop_all_workers(executor: Executor, clock: Clock, timeout_s: float = 30.0) -> None:
-    """Stop every worker of an installation: the gateway last, so that requests on the way are answered."""
-    workers = executor.adopt()
-    for kinds in ({spec.kind for spec in workers.values()} - {KIND}, {KIND}):
-        ending = [worker_id for worker_id, spec in workers.items() if spec.kind in kinds]
-        for worker_id in ending:
-            executor.stop(worker_id)
-        deadline_s = clock.monotonic_s() + timeout_s
-        waiting = set(ending)
-        while waiting and clock.monotonic_s() < deadline_s:
-            over = {worker_id for worker_id in waiting if executor.observe(worker_id).phase not in _GOING}
-            for worker_id in over:
-                executor.release(worker_id)
-            waiting -= over
-            if waiting:
-                time.sleep(0.02)
 
 
 def report(loop: str, error: Exception) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lepton_ai.platform.frameworks.adaptive.doubt import likely_wrong, random_labels
+from lepton_ai.platform.frameworks.adaptive.held_back import hard_classes
 from lepton_ai.platform.frameworks.adaptive.run import Run
 from lepton_ai.platform.frameworks.adaptive.values import answers_of, graph
 from lepton_ai.platform.frameworks.backend import keras
@@ -47,7 +48,7 @@ class Doubting:
         Returns:
             Their positions, None where nothing new was decided.
         """
-        labels = class_numbers(self._rows.y)
+        labels = hard_classes(self._rows.y)
         if labels is None:
             return None
         with self._run.averaged(step):
@@ -80,14 +81,6 @@ class Doubting:
         answers = np.concatenate(parts).astype(np.float64)
         are_shares = answers.ndim == 2 and np.all(answers >= 0) and np.allclose(answers.sum(axis=1), 1, atol=1e-3)
         return answers if are_shares else None
-
-
-def class_numbers(labels: NDArray[Any]) -> NDArray[np.int64] | None:
-    """Class numbers `(batch,)` from such or from one-hot rows; None for labels of another kind."""
-    if labels.ndim == 2 and labels.shape[1] > 1:
-        is_one_hot = np.all((labels == 0) | (labels == 1)) and np.all(labels.sum(axis=1) == 1)
-        return labels.argmax(axis=1).astype(np.int64) if is_one_hot else None
-    return labels.reshape(-1).astype(np.int64) if labels.dtype.kind in "iu" else None
 
 
 _FOUND = {

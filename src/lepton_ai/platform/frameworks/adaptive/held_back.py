@@ -36,7 +36,7 @@ def held_back(labels: NDArray[Any], seed: int, groups: NDArray[np.int64] | None 
     if groups is not None:
         return _whole_groups(groups, count, random)
     order = random.permutation(len(labels))
-    classes = _classes(labels)
+    classes = hard_classes(labels)
     if classes is None:
         return np.sort(order[:count])
     # Sorted by class with a shuffled order inside, every tenth row is a stratified draw.
@@ -56,7 +56,8 @@ def _whole_groups(groups: NDArray[np.int64], count: int, random: np.random.Gener
     return np.flatnonzero(is_drawn[group_of_row]) if rows >= _FEWEST else np.empty(0, np.int64)
 
 
-def _classes(labels: NDArray[Any]) -> NDArray[Any] | None:
+def hard_classes(labels: NDArray[Any]) -> NDArray[Any] | None:
+    """Class numbers `(batch,)` of whole numbers or one-hot rows; None for targets and shares."""
     if labels.ndim == 2 and labels.shape[1] > 1:
         return labels.argmax(axis=1) if np.all((labels == 0) | (labels == 1)) else None
     return labels.reshape(-1) if labels.dtype.kind in "iu" else None
