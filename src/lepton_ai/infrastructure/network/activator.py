@@ -13,9 +13,10 @@ from pathlib import Path
 
 from aiohttp import web
 
-from lepton_ai.infrastructure.network import proxy_headers, refusals
-from lepton_ai.infrastructure.network.proxy_connection import ClientConnection, refuse
+from lepton_ai.infrastructure.network import refusals
+from lepton_ai.infrastructure.network.proxy_connection import ClientConnection
 from lepton_ai.infrastructure.network.proxy_forward import Errand, Refused, forward
+from lepton_ai.infrastructure.network.proxy_service import answered
 from lepton_ai.infrastructure.network.proxy_upstreams import Upstreams
 
 _LOOK_AGAIN_S = 0.02
@@ -121,17 +122,7 @@ class Activator:
         await self._upstreams.keep_only(())
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        connection = request.protocol
-        request_id = proxy_headers.request_id_of(request.headers)
-        if isinstance(connection, ClientConnection):
-            connection.request_begun()
-        try:
-            return await self._held(request, request_id)
-        except Refused as refused:
-            return refuse(refused.refusal, request_id)
-        finally:
-            if isinstance(connection, ClientConnection):
-                connection.request_ended()
+        return await answered(request, self._held)
 
     async def _held(self, request: web.BaseRequest, request_id: str) -> web.StreamResponse:
         path = request.headers.get("x-forwarded-prefix", "").strip("/")

@@ -61,11 +61,11 @@ class ProxyService:
 
     async def answer_api(self, request: web.BaseRequest) -> web.StreamResponse:
         """The API's door: everything goes to the control plane as it came."""
-        return await _answer(request, self._api)
+        return await answered(request, self._api)
 
     async def answer_endpoint(self, request: web.BaseRequest) -> web.StreamResponse:
         """The endpoints' door: the path names the endpoint, and the token is checked."""
-        return await _answer(request, self._endpoint)
+        return await answered(request, self._endpoint)
 
     async def _api(self, request: web.BaseRequest, request_id: str) -> web.StreamResponse:
         target = request.raw_path
@@ -126,7 +126,8 @@ class ProxyService:
             count.errors += status >= 500
 
 
-async def _answer(request: web.BaseRequest, handler: Handler) -> web.StreamResponse:
+async def answered(request: web.BaseRequest, handler: Handler) -> web.StreamResponse:
+    """A handler's answer, or the refusal that it raised; the connection knows that a request is under way."""
     connection = request.protocol
     request_id = proxy_headers.request_id_of(request.headers)
     if isinstance(connection, ClientConnection):
