@@ -24,6 +24,7 @@ from lepton_ai.platform.model_management.endpoints.lifecycle import (
     ReplicaStatus,
 )
 from lepton_ai.platform.model_management.endpoints.records import (
+    Command,
     Endpoint,
     EndpointSpec,
     EndpointState,
@@ -61,6 +62,7 @@ class World:
         self.workers: dict[str, WorkerState] = {}
         self.answering: dict[str, bool] = {}
         self.comes_up = True
+        self.gateway_listens = True
         self.routed: set[str] = set()
         self.made = 0
 
@@ -83,7 +85,8 @@ class World:
                 del self.workers[action.replica_id]
         self.endpoint = change.endpoint
         self.replicas |= {r.id: r for r in change.replicas}
-        self.routed = {r.id for r in self.replicas.values() if r.status is ReplicaStatus.READY}
+        if self.gateway_listens:
+            self.routed = {r.id for r in self.replicas.values() if r.takes_requests}
 
     def run(self, steps: int = 30) -> None:
         for _ in range(steps):
@@ -151,7 +154,54 @@ def test_it_is_starting_until_every_replica_answers() -> None:
     world.run()
     assert status_of(world) is EndpointStatus.STARTING
     world.answering[slow] = True
+    world.run(3)
+    assert status_of(world) is EndpointStatus.READY
+
+
+def test_it_is_ready_only_once_the_gateway_sends_it_requests() -> None:
+    world = World(replicas=2)
+    world.gateway_listens = False
+    world.run(2 * START_TIMEOUT_MS // 100)
+    assert status_of(world) is EndpointStatus.STARTING
+    assert [r.reason for r in world.replicas.values()] == [ReplicaReason.ANSWERS] * 2, "nobody gave up on them"
+    world.gateway_listens = True
     world.run(2)
+    assert status_of(world) is EndpointStatus.READY
+
+
+def test_an_old_version_serves_until_the_gateway_has_the_new_one() -> None:
+    world = World(replicas=1)
+    world.run()
+    world.gateway_listens = False
+    world.ask(model_version=2)
+    world.run()
+    assert len(world.ready(generation=1)) == 1
+    assert status_of(world) is EndpointStatus.UPDATING
+    world.gateway_listens = True
+    world.run()
+    assert len(world.ready(generation=2)) == 1
+    assert status_of(world) is EndpointStatus.READY
+
+
+def test_a_replica_that_falls_silent_before_the_gateway_has_it_is_replaced() -> None:
+    world = World(replicas=1)
+    world.gateway_listens = False
+    world.run(3)
+    silent = next(iter(world.replicas))
+    world.answering[silent] = False
+    world.run(PROBES_UNTIL_DEAD)
+    assert world.replicas[silent].reason is ReplicaReason.NO_ANSWER
+    world.gateway_listens = True
+    world.run()
+    assert status_of(world) is EndpointStatus.READY
+
+
+def test_a_pod_that_answers_nothing_is_ready_without_the_gateway() -> None:
+    world = World(replicas=1)
+    world.gateway_listens = False
+    world.ask(command=Command(("sleep", "9")), model_name=None)
+    world.run()
+    assert [r.reason for r in world.replicas.values() if not r.is_over] == [ReplicaReason.RUNS]
     assert status_of(world) is EndpointStatus.READY
 
 

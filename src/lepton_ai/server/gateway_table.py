@@ -11,7 +11,7 @@ from lepton_ai.core.settings import Settings
 from lepton_ai.infrastructure.network.activator import Sleeper
 from lepton_ai.infrastructure.network.routes import EndpointRoute, RouteTable, Upstream
 from lepton_ai.platform.model_management.endpoints import store as endpoint_store
-from lepton_ai.platform.model_management.endpoints.lifecycle import EndpointStatus, ReplicaStatus
+from lepton_ai.platform.model_management.endpoints.lifecycle import EndpointStatus
 from lepton_ai.platform.model_management.endpoints.records import (
     WORKSPACE_TOKENS,
     Endpoint,
@@ -21,7 +21,7 @@ from lepton_ai.platform.model_management.endpoints.records import (
 def route_table(
     settings: Settings, control_socket: str, activator: str, database: Database, access: Access
 ) -> RouteTable:
-    """What the gateway must do now: one route for each endpoint, to its replicas that are ready."""
+    """What the gateway must do now: one route for each endpoint, to its replicas that take requests."""
 
     @cache  # many endpoints share a workspace
     def digests(workspace_id: str) -> Mapping[str, str]:
@@ -30,7 +30,7 @@ def route_table(
     def work(connection: Connection) -> tuple[EndpointRoute, ...]:
         upstreams: dict[str, list[Upstream]] = {}
         for replica in endpoint_store.live_replicas(connection):
-            if replica.status is ReplicaStatus.READY:
+            if replica.takes_requests:
                 upstreams.setdefault(replica.endpoint_id, []).append(Upstream(replica.id, replica.address))
         return tuple(
             EndpointRoute(
@@ -70,5 +70,5 @@ def sleeper(connection: Connection, workspace_id: str, name: str) -> Sleeper | N
     if endpoint is None or endpoint.deleting or not endpoint.spec.wakes:
         return None
     replicas = endpoint_store.replicas_of(connection, endpoint.id, live_only=True)
-    ready = [replica.address for replica in replicas if replica.status is ReplicaStatus.READY]
-    return Sleeper(ready, endpoint.status is EndpointStatus.ERROR, endpoint.spec.timeout_s)
+    addresses = [replica.address for replica in replicas if replica.takes_requests]
+    return Sleeper(addresses, endpoint.status is EndpointStatus.ERROR, endpoint.spec.timeout_s)

@@ -40,6 +40,15 @@ class GatewayStatus:
     worker_id: str | None
 
 
+@dataclass(frozen=True)
+class _Written:
+    """A route table that the gateway was given, and whom requests reach by it."""
+
+    version: str
+    table: RouteTable
+    replica_ids: frozenset[str]
+
+
 class GatewayKeeper:
     """Runs in the control plane; the gateway itself outlives it and is adopted by the next one.
 
@@ -74,9 +83,9 @@ class GatewayKeeper:
         self._new_id = new_id
         self._report = report
         self._worker_id: str | None = None
-        self._written: RouteTable | None = None
-        self._version = ""
-        self._applied: RouteTable | None = None
+        self._tables: tuple[_Written | None, ...] = (None,)
+        """The one in force (None: it is not known yet), then those that were written after it; replaced as a whole,
+        because other threads look."""
         self._restart_pause_s = 0.0
         self._restart_at_s = 0.0
         self._restarted_at_s = 0.0
@@ -93,8 +102,8 @@ class GatewayKeeper:
         """
         self._write()
         if not self._adopt():
-            assert self._written is not None
-            check_ports_free(self._written)
+            assert self._tables[-1] is not None
+            check_ports_free(self._tables[-1].table)
             self._submit()
         deadline_s = self._clock.monotonic_s() + _START_TIMEOUT_S
         while not self._driver.is_ready():
@@ -109,11 +118,16 @@ class GatewayKeeper:
         """The routes may have changed: look soon."""
         self._hinted.set()
 
-    def is_routed(self, replica_id: str) -> bool:
-        """Whether a request may still reach a replica: by the table in force, or by one on its way."""
-        if self._applied is None or self._written is None:
-            return True  # it is not known yet what an adopted gateway does
-        return replica_id in _replica_ids(self._applied) or replica_id in _replica_ids(self._written)
+    def is_routed(self, replica_id: str) -> bool | None:
+        """Whether the gateway sends requests to a replica.
+
+        Returns:
+            None while that changes: the table in force and those on their way differ in it, or it is not known yet
+            what an adopted gateway does.
+        """
+        tables = self._tables
+        known = {table is not None and replica_id in table.replica_ids for table in tables}
+        return None if tables[0] is None or len(known) > 1 else known.pop()
 
     def status(self) -> GatewayStatus:
         """How the gateway is."""
@@ -159,22 +173,26 @@ class GatewayKeeper:
         self._submit()
 
     def _write(self) -> None:
-        table = self._read_table()
-        if table != self._written:
+        table, newest = self._read_table(), self._tables[-1]
+        if newest is None or table != newest.table:
             failpoint("gateway.before_write")
-            self._version = self._driver.write(table)
+            version = self._driver.write(table)
             failpoint("gateway.after_write")
-            self._written = table
+            self._tables = (*self._tables, _Written(version, table, _replica_ids(table)))
 
     def _confirm(self) -> bool:
         """Whether the gateway works by what was written last."""
-        if self._applied == self._written:
+        if len(self._tables) == 1:
             return True
-        if self._driver.applied_version() != self._version:
-            return False
-        self._applied = self._written
-        self._routed_changed()
-        return True
+        version = self._driver.applied_version()
+        # The newest first: where routes change all the time, one before it may be in force.
+        for place in range(len(self._tables) - 1, 0, -1):
+            table = self._tables[place]
+            if table is not None and table.version == version:
+                self._tables = self._tables[place:]
+                self._routed_changed()
+                break
+        return len(self._tables) == 1
 
     def _adopt(self) -> bool:
         wanted = self._spec("")
@@ -225,5 +243,5 @@ def check_ports_free(table: RouteTable) -> None:
                 ) from error
 
 
-def _replica_ids(table: RouteTable) -> set[str]:
-    return {upstream.replica_id for endpoint in table.endpoints for upstream in endpoint.upstreams}
+def _replica_ids(table: RouteTable) -> frozenset[str]:
+    return frozenset(upstream.replica_id for endpoint in table.endpoints for upstream in endpoint.upstreams)

@@ -16,6 +16,7 @@ from lepton_ai.platform.model_management.endpoints.records import (
     Action,
     Endpoint,
     EndpointChange,
+    EndpointSpec,
     EndpointState,
     Replica,
     ReplicaObservation,
@@ -57,7 +58,7 @@ def decide(
     endpoint = state.endpoint
     actions: list[Action] = []
     patience_ms = START_TIMEOUT_MS if endpoint.spec.command is None else COMMAND_START_TIMEOUT_MS
-    moved = [_advance(replica, observation[replica.id], now_ms, actions, patience_ms) for replica in state.replicas]
+    moved = [_advance(endpoint.spec, r, observation[r.id], now_ms, actions, patience_ms) for r in state.replicas]
     endpoint = _count_failures(endpoint, state.replicas, moved, now_ms)
     moved = _retire(endpoint, moved, now_ms)
     moved += [
@@ -82,7 +83,12 @@ def decide(
 
 
 def _advance(
-    replica: Replica, seen: ReplicaObservation, now_ms: int, actions: list[Action], patience_ms: int
+    spec: EndpointSpec,
+    replica: Replica,
+    seen: ReplicaObservation,
+    now_ms: int,
+    actions: list[Action],
+    patience_ms: int,
 ) -> Replica:
     """Bring one replica up to what was seen, adding what to do to its worker."""
     worker = seen.worker
@@ -98,24 +104,28 @@ def _advance(
         return _move(replica, ReplicaReason.PROCESS_STARTED, now_ms)
     if worker.phase is WorkerPhase.ABSENT:
         # The record says that it was started, and nothing is there: its files were removed, or it never came up.
-        if replica.status is ReplicaStatus.STARTING and now_ms - replica.changed_at_ms < patience_ms:
+        if replica.reason is ReplicaReason.PROCESS_STARTED and now_ms - replica.changed_at_ms < patience_ms:
             actions.append(Action("submit", replica.id))
             return replica
         gone = ReplicaReason.ENDED_AS_ASKED if replica.status is ReplicaStatus.STOPPING else ReplicaReason.EXITED
         return replace(_move(replica, gone, now_ms, message="its process is gone"), finished_at_ms=now_ms)
-    if replica.status is ReplicaStatus.STARTING:
+    if replica.reason is ReplicaReason.PROCESS_STARTED:
         if seen.answers:
-            return replace(_move(replica, ReplicaReason.ANSWERS, now_ms), ready_at_ms=now_ms)
+            if spec.serves:
+                return _move(replica, ReplicaReason.ANSWERS, now_ms)
+            return replace(_move(replica, ReplicaReason.RUNS, now_ms), ready_at_ms=now_ms)
         if now_ms - replica.changed_at_ms >= patience_ms:
             actions.append(Action("stop", replica.id))
             return _move(replica, ReplicaReason.START_TIMED_OUT, now_ms)
         return replica
-    if replica.status is ReplicaStatus.READY and seen.answers is not None:
+    if replica.reason is ReplicaReason.ANSWERS and seen.answers and seen.routed:
+        return replace(_move(replica, ReplicaReason.ROUTED, now_ms), ready_at_ms=now_ms)
+    if replica.takes_requests and seen.answers is not None:
         failed = 0 if seen.answers else replica.failed_probes + 1
         if failed >= PROBES_UNTIL_DEAD:
             return _move(replace(replica, failed_probes=failed), ReplicaReason.NO_ANSWER, now_ms)
         return replica if failed == replica.failed_probes else replace(replica, failed_probes=failed)
-    if replica.status is ReplicaStatus.DRAINING and not seen.routed and now_ms - replica.changed_at_ms >= DRAIN_MS:
+    if replica.status is ReplicaStatus.DRAINING and seen.routed is False and now_ms - replica.changed_at_ms >= DRAIN_MS:
         actions.append(Action("stop", replica.id))
         return _move(replica, ReplicaReason.DRAINED, now_ms)
     if replica.status is ReplicaStatus.STOPPING:

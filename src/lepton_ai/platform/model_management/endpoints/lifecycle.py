@@ -167,6 +167,8 @@ class ReplicaReason(StrEnum):
     WANTED = "wanted"
     PROCESS_STARTED = "process_started"
     ANSWERS = "answers"
+    ROUTED = "routed"
+    RUNS = "runs"
     REPLACED = "replaced"
     NOT_NEEDED = "not_needed"
     NO_ANSWER = "no_answer"
@@ -180,8 +182,8 @@ REPLICA_LIFECYCLE: Lifecycle[ReplicaStatus, ReplicaReason] = Lifecycle(
     "replica",
     {
         ReplicaStatus.PENDING: "It is asked for; no process runs yet.",
-        ReplicaStatus.STARTING: "Its process runs and loads the model.",
-        ReplicaStatus.READY: "It answers, and the gateway sends it requests.",
+        ReplicaStatus.STARTING: "Its process runs, and no request can reach it yet.",
+        ReplicaStatus.READY: "It does its work: where it answers requests, the gateway sends it some.",
         ReplicaStatus.DRAINING: "It gets no new requests and finishes those at hand.",
         ReplicaStatus.STOPPING: "Its process was asked to end.",
         ReplicaStatus.STOPPED: "Its process ended as asked.",
@@ -190,7 +192,9 @@ REPLICA_LIFECYCLE: Lifecycle[ReplicaStatus, ReplicaReason] = Lifecycle(
     {
         ReplicaReason.WANTED: ReasonMeaning(ReplicaStatus.PENDING, "The endpoint needs one more replica."),
         ReplicaReason.PROCESS_STARTED: ReasonMeaning(ReplicaStatus.STARTING, "Its process has started."),
-        ReplicaReason.ANSWERS: ReasonMeaning(ReplicaStatus.READY, "It answers."),
+        ReplicaReason.ANSWERS: ReasonMeaning(ReplicaStatus.STARTING, "It answers; the gateway takes over its address."),
+        ReplicaReason.ROUTED: ReasonMeaning(ReplicaStatus.READY, "It answers, and the gateway sends it requests."),
+        ReplicaReason.RUNS: ReasonMeaning(ReplicaStatus.READY, "It runs; no requests are sent to it."),
         ReplicaReason.REPLACED: ReasonMeaning(ReplicaStatus.DRAINING, "Replicas of a newer version answer."),
         ReplicaReason.NOT_NEEDED: ReasonMeaning(ReplicaStatus.DRAINING, "Fewer replicas are asked for."),
         ReplicaReason.NO_ANSWER: ReasonMeaning(ReplicaStatus.DRAINING, "It stopped answering its health checks."),

@@ -44,7 +44,7 @@ class EndpointReconciler:
         executor: What runs the replicas.
         workers: Says how a replica is run.
         socket_folder: Where the replicas' sockets go.
-        is_routed: Whether the gateway may still send requests to a replica.
+        is_routed: Whether the gateway sends requests to a replica; None while that changes.
         probe: Asks replicas whether they answer.
         routes_changed: Called when the gateway must learn something new.
         new_id: Where ids come from.
@@ -59,7 +59,7 @@ class EndpointReconciler:
         executor: Executor,
         workers: Workers,
         socket_folder: Path,
-        is_routed: Callable[[str], bool],
+        is_routed: Callable[[str], bool | None],
         probe: Probe,
         routes_changed: Callable[[], None],
         new_id: NewId,

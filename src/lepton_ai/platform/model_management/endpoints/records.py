@@ -177,6 +177,11 @@ class Replica:
         """Whether nothing of it runs any more."""
         return self.status in (ReplicaStatus.STOPPED, ReplicaStatus.FAILED)
 
+    @property
+    def takes_requests(self) -> bool:
+        """Whether requests may be sent to it, by the gateway as soon as that knows of it."""
+        return self.status is ReplicaStatus.READY or self.reason is ReplicaReason.ANSWERS
+
 
 @dataclass(frozen=True)
 class EndpointState:
@@ -193,12 +198,12 @@ class ReplicaObservation:
     Args:
         worker: Its process.
         answers: Whether its health route answered; None when it was not asked.
-        routed: Whether the gateway may still send it requests.
+        routed: Whether the gateway sends it requests; None while that changes, or is not known.
     """
 
     worker: WorkerState
     answers: bool | None = None
-    routed: bool = False
+    routed: bool | None = False
 
 
 @dataclass(frozen=True)
