@@ -54,7 +54,6 @@ class House:
             self.folder,
             room,
             secret_of,
-            {"PATH": "/usr/bin:/bin"},
             self.new_id,
             self.journal,
             lambda: None,

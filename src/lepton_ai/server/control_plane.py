@@ -210,7 +210,6 @@ class ControlPlane:
             folder=folders.jobs,
             room=room,
             secrets=secrets.value_of,
-            environment=environment,
             new_id=new_id,
             journal=journal,
             hint=hint_jobs,

@@ -1,5 +1,7 @@
 """The environment of a worker: an allow-list, so that no secret of the server reaches a workload by accident."""
 
+import os
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -26,6 +28,9 @@ def worker_environment(
 ) -> dict[str, str]:
     """Build a worker's environment.
 
+    The folder of the Python that runs the server comes first in `PATH`: `python` is there, also on a machine that only
+    has a `python3`, and it is one that has Lepton.
+
     Args:
         parent: The server's environment, of which only the allow-list is taken.
         home: The worker's own folder: its HOME, TMPDIR and KERAS_HOME.
@@ -40,5 +45,6 @@ def worker_environment(
     """
     names = _NAMES | set(inherited)
     taken = {name: value for name, value in parent.items() if name in names or name.startswith(_PREFIXES)}
+    taken["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), parent.get("PATH", os.defpath)))
     taken["ORT_DISABLE_TELEMETRY"] = "1"  # onnxruntime would report to its makers
     return taken | {"HOME": str(home), "TMPDIR": str(home), "KERAS_HOME": str(home / ".keras")} | dict(own)

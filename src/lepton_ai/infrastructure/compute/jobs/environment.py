@@ -1,9 +1,6 @@
 """What a worker of a job finds in its environment: the protocol's names, and those that torchrun users expect."""
 
-import os
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
 from lepton_ai.infrastructure.compute.jobs.records import Job, Worker
 
@@ -11,12 +8,11 @@ Secrets = Callable[[str, str, str], str]
 """Takes a workspace, a secret's name and who asks, and returns its value; raises NotFound where there is none."""
 
 
-def worker_variables(job: Job, worker: Worker, secrets: Secrets, path: str) -> dict[str, str]:
+def worker_variables(job: Job, worker: Worker, secrets: Secrets) -> dict[str, str]:
     """A worker's variables. What the spec says wins over what torchrun users expect, and the protocol's over both.
 
     Args:
         secrets: Where the values of secrets come from.
-        path: The server's PATH. The folder of its own Python goes before, so that `python` is one that has Lepton.
 
     Raises:
         NotFound: There is no secret of a name that the spec refers to.
@@ -24,7 +20,6 @@ def worker_variables(job: Job, worker: Worker, secrets: Secrets, path: str) -> d
     spec = job.spec
     host = "127.0.0.1"  # all workers are on this machine
     expected = {
-        "PATH": os.pathsep.join((str(Path(sys.executable).parent), path)),
         "PYTHONUNBUFFERED": "1",
         "RANK": str(worker.index),
         "WORLD_SIZE": str(spec.completions),

@@ -1,7 +1,6 @@
 """The reconciler of jobs: makes the processes that run match the jobs that are written down."""
 
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,7 +39,6 @@ class JobReconciler:
         folder: Where each job has a folder.
         room: How much all jobs together may count for.
         secrets: Where the values of secrets come from.
-        environment: The server's environment, for its PATH.
         new_id: Where ids come from.
         journal: Where changes are written down.
         hint: Called when there is more to do at once.
@@ -56,7 +54,6 @@ class JobReconciler:
         folder: Path,
         room: Capacity,
         secrets: Secrets,
-        environment: Mapping[str, str],
         new_id: NewId,
         journal: events.Journal,
         hint: Callable[[], None],
@@ -67,7 +64,6 @@ class JobReconciler:
         self._folder = folder
         self._room = room
         self._secrets = secrets
-        self._path = environment.get("PATH", os.defpath)
         self._new_id = new_id
         self._journal = journal
         self._hint = hint
@@ -140,7 +136,7 @@ class JobReconciler:
         try:
             files = read_list(job.spec.working_folder, self._artifacts) if job.spec.working_folder else {}
             lay_out(files, self._artifacts, folder.of_worker(worker.id))
-            variables = worker_variables(job, worker, self._secrets, self._path)
+            variables = worker_variables(job, worker, self._secrets)
         except (NotFound, InternalError, InvalidInput) as error:  # no further try will change that
             folder.write_refusal(worker.id, error)
             return
