@@ -13,7 +13,7 @@ from pathlib import Path
 from machine import machine
 
 HERE = Path(__file__).resolve().parent
-NAMES = ("startup", "control_plane")
+NAMES = ("startup", "control_plane", "scale")
 
 
 def main(names: list[str]) -> int:

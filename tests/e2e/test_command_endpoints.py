@@ -2,7 +2,7 @@
 
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -28,10 +28,15 @@ def connection(cloud: Cloud) -> Connection:
     return cloud._connection
 
 
-def asked(cloud: Cloud, endpoint: Endpoint, path: str = "") -> str:
-    request = urllib.request.Request(endpoint.url + path, headers={"Authorization": f"Bearer {cloud.address.token}"})
+def asked(cloud: Cloud, endpoint: Endpoint, path: str = "", headers: Mapping[str, str] | None = None) -> str:
+    bearer = {"Authorization": f"Bearer {cloud.address.token}", **(headers or {})}
+    request = urllib.request.Request(endpoint.url + path, headers=bearer)
     with urllib.request.urlopen(request, timeout=10) as answer:
         return str(answer.read().decode())
+
+
+def said_by(cloud: Cloud, endpoint: Endpoint, replica_id: str) -> str:
+    return asked(cloud, endpoint, "said", {"X-Lepton-Replica-Target": replica_id}).strip()
 
 
 def opens(cloud: Cloud, endpoint: Endpoint) -> bool:
@@ -101,6 +106,9 @@ def test_pod_without_a_command_runs_until_it_is_stopped_and_has_no_address(cloud
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(pod.url, timeout=10)
     assert refused.value.code == 404
+    other = cloud.endpoints.create("beside", command=["sh", "-c", f"echo here > said; {SERVE}"], port=8080).wait()
+    assert asked(cloud, other, "said") == "here\n"  # a pod is in nobody's way to the gateway
+    other.remove()
     pod.remove()
 
 
@@ -138,6 +146,20 @@ def test_dry_run_shows_what_would_be_and_changes_nothing(cloud: Cloud) -> None:
     assert would["spec"]["timeout_s"] == 77
     assert cloud.endpoints.get("dry").details.spec.timeout_s == 300
     cloud.endpoints.get("dry").remove()
+
+
+def test_callers_stick_to_a_replica_or_name_one(cloud: Cloud) -> None:
+    script = f"echo $LEPTON_REPLICA_ID > said; {SERVE}"
+    endpoint = cloud.endpoints.create("loyal", command=["sh", "-c", script], port=8080, min_replicas=2, sticky=True)
+    endpoint.wait()
+    assert endpoint.details.spec.load_balance_config is not None
+    assert len({asked(cloud, endpoint, "said") for _ in range(10)}) == 1
+    policy = {"routing_policy": {"enable_header_based_replica_routing": True}}
+    connection(cloud).patch("/deployments/loyal", {"spec": policy})
+    first, second = (replica.id for replica in endpoint.replicas())
+    wait_until(lambda: [said_by(cloud, endpoint, each) for each in (first, second)] == [first, second])
+    assert endpoint.refresh().details.metadata.generation == 1  # a change of the way to them replaces no replica
+    endpoint.remove()
 
 
 def test_addresses_that_may_call_are_kept_by_the_gateway(cloud: Cloud) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, text
 
 from lepton_ai.core.database import Database
 from lepton_ai.core.errors import NotFound, StorageFull, Unavailable
+from lepton_ai.core.remembered import Remembered
 
 
 @pytest.fixture
@@ -124,3 +125,28 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "no.db").write_bytes(b"this is no database" * 100)
     with pytest.raises(Exception, match="not a database"):
         Database.open(tmp_path / "no.db")
+
+
+def test_what_is_remembered_is_read_again_only_after_a_write(database: Database) -> None:
+    looks = []
+
+    def look(connection: Connection) -> list[int]:
+        looks.append(1)
+        return list(connection.execute(text("SELECT x FROM t ORDER BY x")).scalars())
+
+    known = Remembered(database, look)
+    assert known() == known() == []
+    assert len(looks) == 1
+    for x in range(200):  # whoever was told that it is written reads it, every time
+        put(database, x)
+        assert known()[-1] == x
+    assert len(looks) == 201
+
+
+def test_write_that_fails_leaves_what_is_remembered_right(database: Database) -> None:
+    known = Remembered(database, lambda c: c.execute(text("SELECT count(*) FROM t")).scalar_one())
+    put(database, 1)
+    assert known() == 1
+    with pytest.raises(Exception, match="UNIQUE"):
+        put(database, 1)
+    assert known() == 1

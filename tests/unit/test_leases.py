@@ -69,3 +69,21 @@ def test_leases_of_a_server_that_is_gone_are_free_at_once(connection: Connection
     taken(connection)
     leases.free_all(connection, table)
     assert taken(connection) == {"a": "first", "b": "second"}
+
+
+def test_next_row_is_due_when_it_said_and_a_held_one_when_its_lease_ends(connection: Connection) -> None:
+    connection.execute(update(table).values(next_check_at_ms=NOW_MS))
+    assert leases.next_due_ms(connection, table) == NOW_MS
+    assert taken(connection) == {"a": "first", "b": "second"}
+    connection.execute(update(table).where(table.c.id == "c").values(next_check_at_ms=None))
+    assert leases.next_due_ms(connection, table) == NOW_MS + LEASE_MS
+    connection.execute(update(table).values(next_check_at_ms=None))
+    assert leases.next_due_ms(connection, table) is None
+
+
+def test_hint_that_comes_while_a_row_is_held_is_not_lost(connection: Connection) -> None:
+    assert taken(connection) == {"a": "first", "b": "second"}
+    connection.execute(update(table).where(table.c.id == "a").values(next_check_at_ms=0))
+    for row_id in ("a", "b"):
+        connection.execute(update(table).filter_by(id=row_id).values(leases.given_back(table, NOW_MS + 500)))
+    assert taken(connection, NOW_MS + 1) == {"a": "first", "c": "second"}

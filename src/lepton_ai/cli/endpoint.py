@@ -59,6 +59,7 @@ def list_endpoints(ctx: click.Context, as_json: bool) -> None:
 @click.option("--port", type=click.IntRange(1, 65535), help="Where it listens if it does not heed PORT.")
 @click.option("--env", "env", multiple=True, metavar="NAME=VALUE", help="A variable; may be repeated.")
 @click.option("--secret", "secrets", multiple=True, metavar="NAME=SECRET", help="A variable that a secret holds.")
+@click.option("--sticky", is_flag=True, help="One caller's requests meet one replica.")
 @scaling_options
 @click.option("--no-wait", is_flag=True, help="Return at once instead of when it is ready.")
 @json_option
@@ -71,6 +72,7 @@ def create(
     port: int | None,
     env: tuple[str, ...],
     secrets: tuple[str, ...],
+    sticky: bool,
     min_replicas: int,
     max_replicas: int | None,
     idle_timeout_s: int | None,
@@ -92,6 +94,7 @@ def create(
         port=port or _ANY_PORT,
         env=_pairs(env, "--env"),
         secrets=_pairs(secrets, "--secret"),
+        sticky=sticky,
         min_replicas=min_replicas,
         max_replicas=max_replicas,
         idle_timeout_s=idle_timeout_s,

@@ -129,10 +129,13 @@ class Database:
             return
         self._opened.set_result(None)
         while group := self._next_group():
-            self.commits += _commit(connection, group)
+            _commit(connection, group, self._count_commit)
         _raw(connection).execute("PRAGMA wal_checkpoint(TRUNCATE)")
         connection.close()
         engine.dispose()
+
+    def _count_commit(self) -> None:
+        self.commits += 1
 
     def _next_group(self) -> "list[_Request]":
         first = self._queue.get()
@@ -173,22 +176,22 @@ class _TransactionLost(Exception):
     """SQLite rolled the whole transaction back, not only a savepoint (a full disk does that)."""
 
 
-def _commit(connection: Connection, group: list[_Request]) -> int:
-    """Run a group and acknowledge each of it; returns how many transactions that took."""
+def _commit(connection: Connection, group: list[_Request], count: Callable[[], None]) -> None:
+    """Run a group, count its transaction, and acknowledge each of it."""
     try:
         _run_group(connection, group)
+        count()  # before anybody is told, so that what is read from then on is not taken for what was known
     except (_TransactionLost, DatabaseError, OSError) as error:
         _abandon(connection)
         if len(group) > 1:
             # One of them filled the disk, perhaps: each gets its own transaction, and its own answer.
             for request in group:
                 request.error = request.result = None
-                _commit(connection, [request])
-            return len(group)
+                _commit(connection, [request], count)
+            return
         group[0].error = group[0].error or _as_lepton_error(error)
     for request in group:
         request.acknowledge()
-    return 1
 
 
 def _run_group(connection: Connection, group: list[_Request]) -> None:

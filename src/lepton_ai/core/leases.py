@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Table, and_, delete, or_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Table, and_, case, delete, func, or_, select, update
 
 FREE: Mapping[str, Any] = MappingProxyType({"lease_token": None, "lease_until_ms": 0})
 """What a row says that nobody holds."""
@@ -34,6 +34,11 @@ def has_due(connection: Connection, table: Table, now_ms: int) -> bool:
     return connection.execute(select(table.c.id).where(is_due(table, now_ms)).limit(1)).first() is not None
 
 
+def next_due_ms(connection: Connection, table: Table) -> int | None:
+    """When the next row is due, held ones at the end of their lease. None: no row waits for a time."""
+    return connection.execute(select(func.min(table.c.next_check_at_ms))).scalar()
+
+
 def lease(
     connection: Connection, table: Table, now_ms: int, lease_ms: int, limit: int, lease_tokens: Sequence[str]
 ) -> Sequence[tuple[RowMapping, str]]:
@@ -42,9 +47,19 @@ def lease(
     found = connection.execute(query.limit(limit)).mappings().all()
     taken = list(zip(found, lease_tokens, strict=False))
     for row, lease_token in taken:
-        held = {"lease_token": lease_token, "lease_until_ms": now_ms + lease_ms}
+        # A pass that fails leaves its row due when the lease ends; a zero that is found there then is a new hint.
+        held = {
+            "lease_token": lease_token,
+            "lease_until_ms": now_ms + lease_ms,
+            "next_check_at_ms": now_ms + lease_ms,
+        }
         connection.execute(update(table).filter_by(id=row["id"]).values(held))
     return taken
+
+
+def given_back(table: Table, next_check_at_ms: int | None) -> Mapping[str, Any]:
+    """What a row says after a pass: nobody holds it, and it is due then, or at once where a hint came meanwhile."""
+    return {**FREE, "next_check_at_ms": case((table.c.next_check_at_ms == 0, 0), else_=next_check_at_ms)}
 
 
 def remove(connection: Connection, table: Table, lease_token: str, row_id: str) -> bool:

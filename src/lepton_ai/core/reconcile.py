@@ -20,6 +20,10 @@ Observation = TypeVar("Observation")
 Change = TypeVar("Change")
 
 
+_SHORTEST_PAUSE_S = 0.01
+"""So that a row which is due and cannot be taken keeps no core busy."""
+
+
 @dataclass(frozen=True)
 class Claim(Generic[Record]):
     """A row that this loop may work on until the lease ends."""
@@ -35,6 +39,10 @@ class Reconciler(Protocol[Record, Observation, Change]):
 
     def claim(self, now_ms: int, limit: int) -> Sequence[Claim[Record]]:
         """Take due rows, each with a fresh lease."""
+        ...
+
+    def next_due_ms(self) -> int | None:
+        """When the next row is due, by wall time. None: no row waits for a time."""
         ...
 
     def observe(self, record: Record) -> Observation:
@@ -72,14 +80,31 @@ def reconcile_once(reconciler: Reconciler[Record, Observation, Change], claim: C
     return applied
 
 
+def pause_until(due_ms: int | None, now_ms: int, longest_s: float) -> float:
+    """How long a loop may pause, should no hint come.
+
+    Args:
+        due_ms: When the next row is due; None: none waits for a time.
+        now_ms: Wall time, as `due_ms`.
+        longest_s: The longest pause.
+
+    Example:
+
+        >>> pause_until(10_250, 10_000, longest_s=1.0), pause_until(None, 10_000, longest_s=1.0)
+        (0.25, 1.0)
+    """
+    until_s = longest_s if due_ms is None else (due_ms - now_ms) / 1000
+    return min(max(until_s, _SHORTEST_PAUSE_S), longest_s)
+
+
 class ReconcileLoop(Generic[Record, Observation, Change]):
-    """Runs one reconciler in the background: at every hint, and at least once per interval.
+    """Runs one reconciler in the background: when a row is due, at every hint, and at least once per interval.
 
     Args:
         reconciler: The kind of thing to look after.
         clock: Where the time comes from.
         report: Called with each exception, which costs its row this pass and nothing else.
-        interval_s: The longest pause between two passes.
+        interval_s: The longest pause between two passes, for what a lost hint or another server brought.
         parallel: How many rows are worked on at once.
     """
 
@@ -89,7 +114,7 @@ class ReconcileLoop(Generic[Record, Observation, Change]):
         clock: Clock,
         report: Callable[[str, Exception], None],
         *,
-        interval_s: float = 0.5,
+        interval_s: float = 1.0,
         parallel: int = 8,
     ) -> None:
         self._reconciler = reconciler
@@ -118,19 +143,24 @@ class ReconcileLoop(Generic[Record, Observation, Change]):
         self._pool.shutdown()
 
     def _run(self) -> None:
+        pause_s = 0.0
         while not self._stopping.is_set():
-            self._hinted.wait(self._interval_s)
+            self._hinted.wait(pause_s)
             self._hinted.clear()
+            pause_s = self._interval_s
             try:
-                claims = self._reconciler.claim(self._clock.now_ms(), limit=64)
+                self._pass()
+                pause_s = pause_until(self._reconciler.next_due_ms(), self._clock.now_ms(), self._interval_s)
             except Exception as error:  # noqa: BLE001 - the loop outlives a database that is full or locked
                 self._report(self._reconciler.name, error)
-                continue
-            passes: list[Future[bool]] = [
-                self._pool.submit(reconcile_once, self._reconciler, claim, self._clock) for claim in claims
-            ]
-            for done in passes:
-                try:
-                    done.result()
-                except Exception as error:  # noqa: BLE001 - one bad row must not stop the others
-                    self._report(self._reconciler.name, error)
+
+    def _pass(self) -> None:
+        claims = self._reconciler.claim(self._clock.now_ms(), limit=64)
+        passes: list[Future[bool]] = [
+            self._pool.submit(reconcile_once, self._reconciler, claim, self._clock) for claim in claims
+        ]
+        for done in passes:
+            try:
+                done.result()
+            except Exception as error:  # noqa: BLE001 - one bad row must not stop the others
+                self._report(self._reconciler.name, error)

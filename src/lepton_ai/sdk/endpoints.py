@@ -242,6 +242,7 @@ class Endpoints:
         idle_timeout_s: int | None = None,
         requests_per_minute: float | None = None,
         in_flight: float | None = None,
+        sticky: bool = False,
         timeout_s: int = 300,
     ) -> Endpoint:
         """Make an endpoint of a model or of a command. Returns at once; `wait` tells when it is ready.
@@ -258,6 +259,8 @@ class Endpoints:
             idle_timeout_s: After how long without a request it sleeps; the next request wakes it.
             requests_per_minute: How many requests a minute one replica is to answer.
             in_flight: How many requests one replica is to work on at once.
+            sticky: Whether requests with the same header `x-lepton-affinity`, or without one from the same address,
+                meet the same replica.
             timeout_s: How long one answer may take.
 
         Raises:
@@ -275,6 +278,8 @@ class Endpoints:
         }
         if any(each is not None for each in (idle_timeout_s, requests_per_minute, in_flight)):
             spec["auto_scaler"] = rule
+        if sticky:
+            spec["load_balance_config"] = {"maglev": {}}
         if model is not None:
             spec["model"] = _model_field(model)
         if command is not None:

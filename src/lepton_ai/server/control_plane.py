@@ -19,6 +19,7 @@ from lepton_ai.core.log import log
 from lepton_ai.core.master_key import MasterKeyFile
 from lepton_ai.core.migrate import migrate
 from lepton_ai.core.reconcile import ReconcileLoop
+from lepton_ai.core.remembered import Remembered
 from lepton_ai.core.settings import Settings
 from lepton_ai.infrastructure.compute.jobs import store as job_store
 from lepton_ai.infrastructure.compute.jobs.reconciler import JobReconciler, room_for_jobs
@@ -41,6 +42,7 @@ from lepton_ai.infrastructure.storage.secrets.service import Secrets
 from lepton_ai.infrastructure.storage.volumes.service import Volumes
 from lepton_ai.platform.gc.service import Leftovers
 from lepton_ai.platform.model_management.endpoints import store as endpoint_store
+from lepton_ai.platform.model_management.endpoints.health import HealthWatch
 from lepton_ai.platform.model_management.endpoints.probe import Probe
 from lepton_ai.platform.model_management.endpoints.reconciler import EndpointReconciler
 from lepton_ai.platform.model_management.endpoints.records import (
@@ -57,7 +59,7 @@ from lepton_ai.platform.model_management.runs.records import Run, RunChange
 from lepton_ai.platform.model_management.runs.service import Runs
 from lepton_ai.platform.photons.service import Photons
 from lepton_ai.server.ending import record_all_stopped, stop_all_workers
-from lepton_ai.server.gateway_table import route_table, sleeper
+from lepton_ai.server.gateway_table import RouteTables, sleeper
 from lepton_ai.server.holdings import CONTENTS, COUNTED, metered_workers
 from lepton_ai.server.leftovers import collectors
 
@@ -100,6 +102,7 @@ class ControlPlane:
     control_socket: str
     activator: Activator
     scaler: Scaler
+    health: HealthWatch
 
     @classmethod
     def open(cls, settings: Settings, environment: Mapping[str, str]) -> "ControlPlane":
@@ -138,7 +141,7 @@ class ControlPlane:
         keys = MasterKeyFile(folders.master_key)
         secrets = Secrets(database, keys, clock, new_id, journal)
         driver, why = choose_driver(settings.gateway, folders.gateway, sockets)
-        control_socket = str(sockets / "control.sock")
+        control_socket, activator_socket = str(sockets / "control.sock"), sockets / "activator.sock"
 
         registry = Registry(database, artifacts, clock, new_id, journal, quotas)
 
@@ -148,6 +151,14 @@ class ControlPlane:
         def hint_runs() -> None:
             run_loop.hint()
 
+        def replicas_changed() -> None:
+            gateway.hint()
+            health.changed()
+
+        def replica_is_silent(replica_id: str) -> None:
+            database.write(lambda connection: endpoint_store.count_silence(connection, replica_id))
+            loop.hint()
+
         def hint_jobs() -> None:
             job_loop.hint()
 
@@ -155,7 +166,7 @@ class ControlPlane:
             driver,
             why,
             executor,
-            lambda: route_table(settings, control_socket, activator.address, database, access),
+            RouteTables(settings, control_socket, f"unix:{activator_socket}", database, access.digests),
             hint,
             clock,
             new_id,
@@ -165,7 +176,7 @@ class ControlPlane:
             database, clock, new_id, journal, hint, quotas, allows_public=settings.allows_public_endpoints
         )
         scaler = Scaler(
-            lambda: database.read(endpoint_store.list_endpoints),
+            Remembered(database, endpoint_store.list_endpoints),
             gateway.stats,
             lambda workspace_id, name: activator.waiting(workspace_id, name),
             endpoints.scale,
@@ -173,10 +184,13 @@ class ControlPlane:
             report,
         )
         activator = Activator(
-            sockets / "activator.sock",
+            activator_socket,
             lambda workspace_id, name: database.read(lambda c: sleeper(c, workspace_id, name)),
             scaler.wake,
             report,
+        )
+        health = HealthWatch(
+            lambda: database.read(endpoint_store.watched), executor, Probe(), replica_is_silent, report
         )
         reconciler = EndpointReconciler(
             database=database,
@@ -185,11 +199,11 @@ class ControlPlane:
             socket_folder=sockets,
             is_routed=gateway.is_routed,
             probe=Probe(),
-            routes_changed=gateway.hint,
+            replicas_changed=replicas_changed,
             new_id=new_id,
             journal=journal,
         )
-        loop = ReconcileLoop(reconciler, clock, report, interval_s=0.1)
+        loop = ReconcileLoop(reconciler, clock, report)
         run_reconciler = RunReconciler(
             database=database,
             executor=executor,
@@ -201,7 +215,7 @@ class ControlPlane:
             new_id=new_id,
             journal=journal,
         )
-        run_loop = ReconcileLoop(run_reconciler, clock, report, interval_s=0.25)
+        run_loop = ReconcileLoop(run_reconciler, clock, report)
         room = room_for_jobs(executor.capacity(), settings.job_cpus, settings.job_memory_mib)
         job_reconciler = JobReconciler(
             database=database,
@@ -214,7 +228,7 @@ class ControlPlane:
             journal=journal,
             hint=hint_jobs,
         )
-        job_loop = ReconcileLoop(job_reconciler, clock, report, interval_s=0.1)
+        job_loop = ReconcileLoop(job_reconciler, clock, report)
         return cls(
             settings=settings,
             folders=folders,
@@ -249,6 +263,7 @@ class ControlPlane:
             ),
             loop=loop,
             reconciler=reconciler,
+            health=health,
             run_loop=run_loop,
             job_loop=job_loop,
             control_socket=control_socket,
@@ -266,6 +281,7 @@ class ControlPlane:
         self.gateway.start()
         self.executor.watch(self._worker_changed)
         self.loop.start()
+        self.health.start()
         self.scaler.start()
         self.run_loop.start()
         self.meter.start()
@@ -279,6 +295,7 @@ class ControlPlane:
         """
         self.meter.stop()
         self.scaler.stop()
+        self.health.stop()
         self.loop.stop()
         self.run_loop.stop()
         self.job_loop.stop()

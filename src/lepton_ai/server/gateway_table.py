@@ -1,12 +1,12 @@
 """What the gateway and the activator must know of endpoints."""
 
 from collections.abc import Callable, Mapping
-from functools import cache
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from lepton_ai.core.access import Access
 from lepton_ai.core.database import Database
+from lepton_ai.core.remembered import Remembered
 from lepton_ai.core.settings import Settings
 from lepton_ai.infrastructure.network.activator import Sleeper
 from lepton_ai.infrastructure.network.routes import EndpointRoute, RouteTable, Upstream
@@ -18,45 +18,84 @@ from lepton_ai.platform.model_management.endpoints.records import (
 )
 
 
-def route_table(
-    settings: Settings, control_socket: str, activator: str, database: Database, access: Access
-) -> RouteTable:
-    """What the gateway must do now: one route for each endpoint, to its replicas that take requests."""
+@dataclass(frozen=True)
+class _Held:
+    """The endpoints of every workspace that answer requests, and their replicas that take them."""
 
-    @cache  # many endpoints share a workspace
-    def digests(workspace_id: str) -> Mapping[str, str]:
-        return access.digests(workspace_id)
+    endpoints: tuple[Endpoint, ...]
+    upstreams: Mapping[str, tuple[Upstream, ...]]
+    workspace_ids: frozenset[str]
 
-    def work(connection: Connection) -> tuple[EndpointRoute, ...]:
-        upstreams: dict[str, list[Upstream]] = {}
-        for replica in endpoint_store.live_replicas(connection):
-            if replica.takes_requests:
-                upstreams.setdefault(replica.endpoint_id, []).append(Upstream(replica.id, replica.address))
-        return tuple(
+
+class RouteTables:
+    """Says what the gateway must do now: one route for each endpoint, to its replicas that take requests.
+
+    It is asked several times a second; where nothing was written it gives the table that it gave before.
+
+    Args:
+        settings: Host, ports, and whether endpoints may be public.
+        control_socket: Where the control plane listens.
+        activator: The address of what holds requests for endpoints that sleep.
+        database: Where endpoints are kept.
+        digests: The tokens that open a workspace's endpoints. They change with time alone, as tokens expire.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        control_socket: str,
+        activator: str,
+        database: Database,
+        digests: Callable[[str], Mapping[str, str]],
+    ) -> None:
+        self._settings = settings
+        self._control_socket = control_socket
+        self._activator = activator
+        self._held = Remembered(database, _held)
+        self._digests = digests
+        self._last: tuple[_Held, Mapping[str, Mapping[str, str]], RouteTable] | None = None
+
+    def __call__(self) -> RouteTable:
+        """The table of now."""
+        held, last = self._held(), self._last
+        digests = {workspace_id: self._digests(workspace_id) for workspace_id in held.workspace_ids}
+        if last is None or last[0] is not held or last[1] != digests:
+            self._last = last = (held, digests, self._table(held, digests))
+        return last[2]
+
+    def _table(self, held: _Held, digests: Mapping[str, Mapping[str, str]]) -> RouteTable:
+        settings = self._settings
+        routes = tuple(
             EndpointRoute(
                 workspace=endpoint.workspace_id,
                 name=endpoint.name,
-                upstreams=tuple(upstreams.get(endpoint.id, ())) or _held_by(activator, endpoint),
-                token_digests=_digests(endpoint, digests),
+                upstreams=held.upstreams[endpoint.id] or _held_by(self._activator, endpoint),
+                token_digests=_openers(endpoint, digests[endpoint.workspace_id]),
                 public=endpoint.spec.asks_to_be_public and settings.allows_public_endpoints,
                 retry_on_reset=endpoint.spec.command is None,  # a model's prediction can be repeated
                 timeout_s=endpoint.spec.timeout_s,
                 allowed_networks=endpoint.spec.allowed_networks,
+                routing=endpoint.spec.routing,
             )
-            for endpoint in endpoint_store.list_endpoints(connection)
-            if endpoint.spec.serves
+            for endpoint in held.endpoints
         )
-
-    return RouteTable(
-        settings.host, settings.port, settings.endpoints_port, f"unix:{control_socket}", database.read(work)
-    )
+        return RouteTable(settings.host, settings.port, settings.endpoints_port, f"unix:{self._control_socket}", routes)
 
 
-def _digests(endpoint: Endpoint, of_workspace: Callable[[str], Mapping[str, str]]) -> Mapping[str, str]:
+def _held(connection: Connection) -> _Held:
+    endpoints = tuple(each for each in endpoint_store.list_endpoints(connection) if each.spec.serves)
+    upstreams: dict[str, tuple[Upstream, ...]] = {each.id: () for each in endpoints}
+    for replica in endpoint_store.live_replicas(connection):
+        if replica.takes_requests and replica.endpoint_id in upstreams:
+            upstreams[replica.endpoint_id] += (Upstream(replica.id, replica.address),)
+    return _Held(endpoints, upstreams, frozenset(each.workspace_id for each in endpoints))
+
+
+def _openers(endpoint: Endpoint, of_workspace: Mapping[str, str]) -> Mapping[str, str]:
     """Who may call an endpoint: the tokens of its spec, or where it names none those of its workspace."""
     tokens = endpoint.spec.api_tokens or (WORKSPACE_TOKENS,)
     own = {token: "api-token" for token in tokens if token != WORKSPACE_TOKENS}
-    return own | dict(of_workspace(endpoint.workspace_id)) if WORKSPACE_TOKENS in tokens else own
+    return own | dict(of_workspace) if WORKSPACE_TOKENS in tokens else own
 
 
 def _held_by(activator: str, endpoint: Endpoint) -> tuple[Upstream, ...]:

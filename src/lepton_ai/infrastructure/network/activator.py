@@ -68,11 +68,6 @@ class Activator:
         self._thread = threading.Thread(target=self._run, name="activator", daemon=True)
         self._listens = threading.Event()
 
-    @property
-    def address(self) -> str:
-        """Where the gateway reaches it."""
-        return f"unix:{self._socket}"
-
     def waiting(self, workspace_id: str, name: str) -> int:
         """How many requests it holds for an endpoint."""
         return self._waiting.get(f"{workspace_id}/{name}", 0)

@@ -13,7 +13,17 @@ from typing import Any
 from lepton_ai.core.errors import InvalidInput
 from lepton_ai.infrastructure.network import limits, refusals
 from lepton_ai.infrastructure.network.refusals import Refusal
-from lepton_ai.infrastructure.network.routes import EndpointRoute, RouteTable, host_and_port, socket_path
+from lepton_ai.infrastructure.network.routes import (
+    AFFINITY_HEADER,
+    LEAST_BUSY,
+    REPLICA_HEADER,
+    EndpointRoute,
+    RouteTable,
+    Routing,
+    Upstream,
+    host_and_port,
+    socket_path,
+)
 
 Json = dict[str, Any]
 
@@ -74,7 +84,7 @@ def bootstrap(
         table,
         "endpoints",
         table.endpoints_port,
-        filters=[_lua("request_id", request_id), _lua("token_check", token_check), _address_check()],
+        filters=[_lua("request_id", request_id), _lua("token_check", token_check), _address_check(), _target()],
         removed=_FORWARDED + _OURS,
         replies=_replies(
             refusals.NO_REPLICA, refusals.REPLICAS_UNREACHABLE, refusals.REPLICA_BROKE_OFF, refusals.ANSWER_TOO_SLOW
@@ -112,8 +122,8 @@ def bootstrap(
 def clusters(table: RouteTable) -> list[Json]:
     """One cluster for the control plane, and one for each endpoint with its ready replicas."""
     return [
-        _cluster(CONTROL_PLANE_CLUSTER, [table.control_plane]),
-        *(_cluster(route.path, [upstream.address for upstream in route.upstreams]) for route in table.endpoints),
+        _cluster(CONTROL_PLANE_CLUSTER, [Upstream(CONTROL_PLANE_CLUSTER, table.control_plane)], LEAST_BUSY),
+        *(_cluster(route.path, route.upstreams, route.routing) for route in table.endpoints),
     ]
 
 
@@ -229,6 +239,7 @@ def _endpoint_routes(endpoint: EndpointRoute) -> list[Json]:
             "timeout": "0s",
             "idle_timeout": _seconds(endpoint.timeout_s),
             "retry_policy": _retry_policy(endpoint.retry_on_reset),
+            **_affinity(endpoint.routing),
         },
         "request_headers_to_add": [_header("x-forwarded-prefix", path)],
         "typed_per_filter_config": {**_context(context), **_allowed(endpoint.allowed_networks)},
@@ -267,22 +278,53 @@ def _retry_policy(retry_on_reset: bool) -> Json:
     }
 
 
-def _cluster(name: str, addresses: Sequence[str]) -> Json:
+def _affinity(routing: Routing) -> Json:
+    """What makes two requests alike for the balancer: the header, or where there is none the caller's address."""
+    if not routing.sticky:
+        return {}
+    header = {"header": {"header_name": AFFINITY_HEADER}, "terminal": True}
+    return {"hash_policy": [header, {"connection_properties": {"source_ip": True}}]}
+
+
+def _target() -> Json:
+    """Makes of the header that names a replica what clusters that heed it choose by."""
+    rule = {
+        "header": REPLICA_HEADER,
+        "on_header_present": {"metadata_namespace": "envoy.lb", "key": "replica", "type": "STRING"},
+    }
+    return _typed("replica_target", "envoy.extensions.filters.http.header_to_metadata.v3.Config", request_rules=[rule])
+
+
+def _balancer(routing: Routing) -> Json:
+    name, kind = ("maglev", "Maglev") if routing.sticky else ("least_request", "LeastRequest")
+    policies = "envoy.load_balancing_policies."
+    extensions = "envoy.extensions.load_balancing_policies."
+    policy = {"typed_extension_config": _typed(policies + name, f"{extensions}{name}.v3.{kind}")}
+    if not routing.by_replica:
+        return {"policies": [policy]}
+    subset = _typed(
+        policies + "subset",
+        extensions + "subset.v3.Subset",
+        fallback_policy="ANY_ENDPOINT",
+        # Whoever names a replica means that one.
+        subset_selectors=[{"keys": ["replica"], "fallback_policy": "NO_FALLBACK"}],
+        subset_lb_policy={"policies": [policy]},
+    )
+    return {"policies": [{"typed_extension_config": subset}]}
+
+
+def _member(upstream: Upstream) -> Json:
+    named = {"filter_metadata": {"envoy.lb": {"replica": upstream.replica_id}}}
+    return {"endpoint": {"address": _address(upstream.address)}, "metadata": named}
+
+
+def _cluster(name: str, upstreams: Sequence[Upstream], routing: Routing) -> Json:
     many = 1_000_000
     return {
         "name": name,
         "type": "STATIC",
         "connect_timeout": _seconds(limits.CONNECT_TIMEOUT_S),
-        "load_balancing_policy": {
-            "policies": [
-                {
-                    "typed_extension_config": _typed(
-                        "envoy.load_balancing_policies.least_request",
-                        "envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest",
-                    )
-                }
-            ]
-        },
+        "load_balancing_policy": _balancer(routing),
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
         # Envoy's own limits (3 retries and 1,024 requests at a time) are lower than what one machine serves.
         "circuit_breakers": {
@@ -299,9 +341,7 @@ def _cluster(name: str, addresses: Sequence[str]) -> Json:
         },
         "load_assignment": {
             "cluster_name": name,
-            "endpoints": [
-                {"priority": 0, "lb_endpoints": [{"endpoint": {"address": _address(address)}} for address in addresses]}
-            ],
+            "endpoints": [{"priority": 0, "lb_endpoints": [_member(upstream) for upstream in upstreams]}],
         },
     }
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lepton_ai.core.errors import InvalidInput
-from lepton_ai.infrastructure.network.routes import EndpointRoute, RouteTable, Upstream
+from lepton_ai.infrastructure.network.routes import EndpointRoute, RouteTable, Routing, Upstream
 
 
 @dataclass(frozen=True)
@@ -88,4 +88,5 @@ def _table(raw: dict[str, Any]) -> RouteTable:
 
 def _route(raw: dict[str, Any]) -> EndpointRoute:
     upstreams = tuple(Upstream(**upstream) for upstream in raw["upstreams"])
-    return EndpointRoute(**{**raw, "upstreams": upstreams, "allowed_networks": tuple(raw["allowed_networks"])})
+    given = {"allowed_networks": tuple(raw["allowed_networks"]), "routing": Routing(**raw["routing"])}
+    return EndpointRoute(**{**raw, **given, "upstreams": upstreams})

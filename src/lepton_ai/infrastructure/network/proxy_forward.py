@@ -29,6 +29,7 @@ class Errand:
         headers: What the replica receives in place of the client's headers of those names; None removes one.
         retry_on_reset: Whether it may be sent again after it may have been received.
         idle_s: How long nothing may move, in either direction.
+        affinity: Requests with the same one go to the same replica while it is there.
         nobody: The answer when there is no replica.
         unreachable: The answer when none could be reached.
         broke_off: The answer when the replica broke off.
@@ -40,6 +41,7 @@ class Errand:
     headers: dict[str, str | None] = field(default_factory=dict)
     retry_on_reset: bool = False
     idle_s: float = limits.API_IDLE_S
+    affinity: str | None = None
     nobody: Refusal = refusals.NO_REPLICA
     unreachable: Refusal = refusals.REPLICAS_UNREACHABLE
     broke_off: Refusal = refusals.REPLICA_BROKE_OFF
@@ -102,7 +104,7 @@ class _Forwarding:
                 raise Refused(self._errand.nobody)
             if attempt and tried.issuperset(addresses):
                 await asyncio.sleep(_backoff_s(attempt))
-            pool = self._upstreams.least_busy(addresses, tried)
+            pool = self._upstreams.choose(addresses, tried, self._errand.affinity)
             tried.add(pool.address)
             try:
                 with pool.working():

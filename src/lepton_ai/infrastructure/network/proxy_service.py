@@ -13,7 +13,7 @@ from lepton_ai.infrastructure.network.proxy_config import ProxyConfig
 from lepton_ai.infrastructure.network.proxy_connection import ClientConnection, refuse
 from lepton_ai.infrastructure.network.proxy_forward import Errand, Refused, forward
 from lepton_ai.infrastructure.network.proxy_upstreams import Upstreams
-from lepton_ai.infrastructure.network.routes import EndpointRoute
+from lepton_ai.infrastructure.network.routes import AFFINITY_HEADER, REPLICA_HEADER, EndpointRoute
 from lepton_ai.infrastructure.network.tokens import principal_of
 
 Handler = Callable[[web.BaseRequest, str], Awaitable[web.StreamResponse]]
@@ -94,19 +94,22 @@ class ProxyService:
             raise Refused(refusals.ENDPOINT_UNKNOWN)
         said = _checked(request, route)
         _check_address(request, route)
+        wanted = request.headers.get(REPLICA_HEADER) if route.routing.by_replica else None
         errand = Errand(
-            addresses=lambda: self._ready_addresses(route.path),
+            addresses=lambda: self._ready_addresses(route.path, wanted),
             target=path.target,
             headers={**said, "x-request-id": request_id, "x-forwarded-prefix": f"/{route.path}"},
             retry_on_reset=route.retry_on_reset,
             idle_s=route.timeout_s,
+            affinity=_affinity(request) if route.routing.sticky else None,
         )
         return await self._counted(self._counts[route.path], request, errand, request_id)
 
-    def _ready_addresses(self, path: str) -> Sequence[str]:
+    def _ready_addresses(self, path: str, replica_id: str | None) -> Sequence[str]:
         # Asked before each try: the table may have changed since the request came.
         route = self._routes.get(path)
-        return [upstream.address for upstream in route.upstreams] if route else ()
+        upstreams = route.upstreams if route else ()
+        return [each.address for each in upstreams if replica_id in (None, each.replica_id)]
 
     async def _counted(
         self, count: _Counts, request: web.BaseRequest, errand: Errand, request_id: str
@@ -141,6 +144,11 @@ async def answered(request: web.BaseRequest, handler: Handler) -> web.StreamResp
     finally:
         if isinstance(connection, ClientConnection):
             connection.request_ended()
+
+
+def _affinity(request: web.BaseRequest) -> str:
+    """What two requests that belong together have in common."""
+    return request.headers.get(AFFINITY_HEADER) or request.remote or ""
 
 
 def _check_address(request: web.BaseRequest, route: EndpointRoute) -> None:

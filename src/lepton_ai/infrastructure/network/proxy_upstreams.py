@@ -1,5 +1,6 @@
 """The proxy's connections to replicas: kept open for a moment, shared by requests, and the least busy one first."""
 
+import hashlib
 import random
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -96,9 +97,18 @@ class Upstreams:
         self._pools: dict[str, UpstreamPool] = {}
         self._leaving: list[UpstreamPool] = []
 
-    def least_busy(self, addresses: Sequence[str], tried: Collection[str]) -> UpstreamPool:
-        """The replica with the fewest requests, an untried one if there is any; at random among equals."""
+    def choose(self, addresses: Sequence[str], tried: Collection[str], affinity: str | None = None) -> UpstreamPool:
+        """The replica for a request, an untried one if there is any.
+
+        Args:
+            addresses: The replicas.
+            tried: Those that this request went to before.
+            affinity: Equal ones get the same replica, and when one comes or goes only its share moves (rendezvous
+                hashing, Thaler and Ravishankar 1998). None: the one with the fewest requests, at random among equals.
+        """
         candidates = [address for address in addresses if address not in tried] or list(addresses)
+        if affinity is not None:
+            return self._pool(max(candidates, key=lambda address: _rank(affinity, address)))
         random.shuffle(candidates)
         return min((self._pool(address) for address in candidates), key=lambda pool: pool.active)
 
@@ -118,6 +128,10 @@ class Upstreams:
         if address not in self._pools:
             self._pools[address] = UpstreamPool(address)
         return self._pools[address]
+
+
+def _rank(affinity: str, address: str) -> bytes:
+    return hashlib.blake2b(f"{affinity}\0{address}".encode(errors="surrogateescape"), digest_size=8).digest()
 
 
 async def _never_repeat(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:

@@ -35,6 +35,25 @@ class Upstream:
 
 
 @dataclass(frozen=True)
+class Routing:
+    """Which replica gets a request, where that is not the least busy one.
+
+    Args:
+        sticky: Requests with the same `x-lepton-affinity` header go to one replica while it is there; without the
+            header, those from the same address do.
+        by_replica: A request with the header `x-lepton-replica-target` goes to the replica of that id or to none.
+    """
+
+    sticky: bool = False
+    by_replica: bool = False
+
+
+LEAST_BUSY = Routing()
+AFFINITY_HEADER = "x-lepton-affinity"
+REPLICA_HEADER = "x-lepton-replica-target"
+
+
+@dataclass(frozen=True)
 class EndpointRoute:
     """One endpoint as the gateway sees it: `/<workspace>/<name>/…` on the endpoints' port.
 
@@ -50,6 +69,7 @@ class EndpointRoute:
         timeout_s: How long a replica may take to begin its answer, and between two parts of it: a slower one is
             answered with 504. A stream that goes on is not cut.
         allowed_networks: The addresses that may call, as `10.0.0.0/8` or a single one. Empty: all.
+        routing: Which replica gets a request.
 
     Raises:
         InvalidInput: A name, digest or principal cannot stand in a path or a header, or a network is none.
@@ -63,6 +83,7 @@ class EndpointRoute:
     retry_on_reset: bool = False
     timeout_s: float = 300.0
     allowed_networks: tuple[str, ...] = ()
+    routing: Routing = LEAST_BUSY
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "allowed_networks", tuple(network_of(each) for each in self.allowed_networks))

@@ -6,7 +6,7 @@ from typing import Any
 
 from lepton_ai.core.access import digest_of
 from lepton_ai.core.errors import InvalidInput
-from lepton_ai.infrastructure.network.routes import network_of
+from lepton_ai.infrastructure.network.routes import Routing, network_of
 from lepton_ai.infrastructure.network.tokens import is_token
 from lepton_ai.platform.model_management.endpoints.records import (
     WORKSPACE_TOKENS,
@@ -26,9 +26,11 @@ from lepton_ai.server.schemas.endpoints import (
     AutoScalerField,
     ContainerField,
     DeploymentSpec,
+    LoadBalanceField,
     ModelField,
     ResourceChange,
     ResourceRequirement,
+    RoutingPolicyField,
     SecretField,
     SpecChange,
     TokenReference,
@@ -63,6 +65,7 @@ def wanted_of(spec: DeploymentSpec) -> tuple[EndpointSpec, ModelReference | None
     resources = spec.resource_requirement
     _check_most(resources.max_replicas, resources.min_replicas)
     rule = _rule(spec.auto_scaler)
+    sticky, by_replica = _sticky(spec), _by_replica(spec)
     wanted = EndpointSpec(
         min_replicas=resources.min_replicas,
         resource_shape=resources.resource_shape,
@@ -75,6 +78,7 @@ def wanted_of(spec: DeploymentSpec) -> tuple[EndpointSpec, ModelReference | None
         allowed_networks=_networks(spec.auth_config) or (),
         photon=None if spec.photon_id is None else PhotonReference(spec.photon_id, spec.photon_namespace or "private"),
         scaling=None if spec.is_pod else scaling_of(resources.min_replicas, resources.max_replicas, rule),
+        routing=Routing(bool(sticky), bool(by_replica)),
     )
     return wanted, None if spec.model is None else reference(spec.model)
 
@@ -100,6 +104,8 @@ def change_of(spec: SpecChange) -> EndpointUpdate:
         fields=_kept(spec, resources, spec.container),
         api_tokens=_api_tokens(spec),
         allowed_networks=_networks(spec.auth_config),
+        sticky=_sticky(spec),
+        by_replica=_by_replica(spec),
     )
 
 
@@ -127,6 +133,10 @@ def spec_field(spec: EndpointSpec) -> DeploymentSpec:
         timeout_s=spec.timeout_s,
         api_tokens=_shown_tokens(spec.api_tokens),
         auth_config=AuthConfigField(ip_allowlist=list(spec.allowed_networks)) if spec.allowed_networks else None,
+        load_balance_config=LoadBalanceField(maglev={}) if spec.routing.sticky else None,
+        routing_policy=RoutingPolicyField(enable_header_based_replica_routing=True)
+        if spec.routing.by_replica
+        else None,
         **fields,
     )
 
@@ -186,6 +196,19 @@ def _rule(given: AutoScalerField | None) -> Rule | None:
     idle_s = given.scale_down.no_traffic_timeout if given.scale_down else None
     per_minute = given.target_throughput.qpm if given.target_throughput else None
     return Rule(idle_s or None, per_minute or None, given.target_in_flight or None)
+
+
+def _sticky(spec: DeploymentSpec | SpecChange) -> bool | None:
+    given = spec.load_balance_config
+    if given is None:
+        return None
+    if given.maglev is not None and given.least_request is not None:
+        raise InvalidInput("`spec.load_balance_config` takes `least_request` or `maglev`, got both")
+    return given.maglev is not None
+
+
+def _by_replica(spec: DeploymentSpec | SpecChange) -> bool | None:
+    return None if spec.routing_policy is None else spec.routing_policy.enable_header_based_replica_routing
 
 
 def _networks(given: AuthConfigField | None) -> tuple[str, ...] | None:

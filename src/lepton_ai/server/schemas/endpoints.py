@@ -93,6 +93,19 @@ class AuthConfigField(Kept):
     ip_allowlist: list[str] | None = Field(None, max_length=256)
 
 
+class LoadBalanceField(Kept):
+    """Which replica gets a request: with `maglev` those of one caller go to one replica, else the least busy one."""
+
+    least_request: dict[str, Any] | None = None
+    maglev: dict[str, Any] | None = None
+
+
+class RoutingPolicyField(Kept):
+    """Whether a request may name its replica, in the header `X-Lepton-Replica-Target`."""
+
+    enable_header_based_replica_routing: bool | None = None
+
+
 class ResourceRequirement(Kept):
     """How many replicas, and how much each may use."""
 
@@ -115,6 +128,8 @@ class DeploymentSpec(Kept):
     api_tokens: ApiTokens = None
     auth_config: AuthConfigField | None = None
     auto_scaler: AutoScalerField | None = None
+    load_balance_config: LoadBalanceField | None = None
+    routing_policy: RoutingPolicyField | None = None
 
     @property
     def source(self) -> str:
@@ -159,6 +174,8 @@ class SpecChange(Kept):
     api_tokens: ApiTokens = None
     auth_config: AuthConfigField | None = None
     auto_scaler: AutoScalerField | None = None
+    load_balance_config: LoadBalanceField | None = None
+    routing_policy: RoutingPolicyField | None = None
 
 
 class UpdateDeployment(Request):

@@ -77,6 +77,9 @@ class JobReconciler:
         lease_tokens = [self._new_id("lease") for _ in range(limit)]
         return self._database.write(lambda connection: store.claim(connection, now_ms, limit, lease_tokens, starting))
 
+    def next_due_ms(self) -> int | None:
+        return self._database.read(store.next_due_ms)
+
     def observe(self, record: JobState) -> JobObservation:
         folder = self._folder_of(record.job)
         living = [worker for worker in record.workers if worker.lives]

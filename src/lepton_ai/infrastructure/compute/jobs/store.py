@@ -17,7 +17,6 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
-    case,
     func,
     insert,
     or_,
@@ -249,6 +248,13 @@ def has_due(connection: Connection, now_ms: int) -> bool:
     return connection.execute(select(jobs_table.c.id).where(_woken(now_ms)).limit(1)).first() is not None
 
 
+def next_due_ms(connection: Connection) -> int | None:
+    """When the next job is due, by a check or by time alone."""
+    woken = select(func.min(jobs_table.c.wake_at_ms)).where(jobs_table.c.next_check_at_ms.is_(None))
+    times = (leases.next_due_ms(connection, jobs_table), connection.execute(woken).scalar())
+    return min((time for time in times if time is not None), default=None)
+
+
 def claim(
     connection: Connection, now_ms: int, limit: int, lease_tokens: Sequence[str], turns: Sequence[str]
 ) -> list[Claim[JobState]]:
@@ -264,9 +270,6 @@ def claim(
         waits = and_(jobs_table.c.id.in_(turns), jobs_table.c.status == JobStatus.QUEUEING.value)
         connection.execute(due.where(waits, unheld))
     taken = leases.lease(connection, jobs_table, now_ms, LEASE_MS, limit, lease_tokens)
-    # So that `apply` can tell a hint that comes meanwhile; and should the pass fail, it is due when its lease ends.
-    held = update(jobs_table).where(jobs_table.c.id.in_([row["id"] for row, _ in taken]))
-    connection.execute(held.values(next_check_at_ms=now_ms + LEASE_MS))
     return [Claim(_state(connection, as_job(row), row["id"] in turns), lease_token) for row, lease_token in taken]
 
 
@@ -290,9 +293,7 @@ def apply(
         if before == JobStatus.QUEUEING.value and not fits(need, usage(connection, but_for=job.id), room):
             connection.execute(mine.values(**leases.FREE, next_check_at_ms=None))
             return False
-    hinted = jobs_table.c.next_check_at_ms == 0
-    values = {**_row(job), **leases.FREE, "next_check_at_ms": case((hinted, 0), else_=next_check_at_ms)}
-    if not connection.execute(mine.values(values)).rowcount:
+    if not connection.execute(mine.values({**_row(job), **leases.given_back(jobs_table, next_check_at_ms)})).rowcount:
         return False
     for worker in workers:
         _write_worker(connection, worker)

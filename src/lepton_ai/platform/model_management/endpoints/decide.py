@@ -27,7 +27,8 @@ COMMAND_START_TIMEOUT_MS = 900_000
 """A user's command may fetch and load what it needs before it listens."""
 DRAIN_MS = 150
 """How long a replica lives on after the gateway stopped sending it requests, so that those on the way arrive."""
-PROBE_PERIOD_MS = 2000
+LOOK_AGAIN_MS = 30_000
+"""How long an endpoint at peace is left alone; the health watch makes it due before, should a replica fall silent."""
 DOUBT_MS = 250
 """How soon a replica that did not answer a probe is asked again: a dead one is out of service within three periods."""
 PROBES_UNTIL_DEAD = 3
@@ -237,7 +238,7 @@ def _next_check_ms(endpoint: Endpoint, replicas: Sequence[Replica], now_ms: int)
         return DOUBT_MS
     if endpoint.retry_at_ms > now_ms and _missing(endpoint, replicas):
         return endpoint.retry_at_ms - now_ms
-    return PROBE_PERIOD_MS
+    return LOOK_AGAIN_MS
 
 
 def _move(replica: Replica, reason: ReplicaReason, now_ms: int, *, message: str = "") -> Replica:

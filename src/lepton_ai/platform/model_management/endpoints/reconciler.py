@@ -1,5 +1,6 @@
 """The reconciler of endpoints: makes the processes that run match the endpoints that are written down."""
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -46,7 +47,7 @@ class EndpointReconciler:
         socket_folder: Where the replicas' sockets go.
         is_routed: Whether the gateway sends requests to a replica; None while that changes.
         probe: Asks replicas whether they answer.
-        routes_changed: Called when the gateway must learn something new.
+        replicas_changed: Called when gateway and health watch must learn something new.
         new_id: Where ids come from.
         journal: Where changes are written down.
     """
@@ -61,7 +62,7 @@ class EndpointReconciler:
         socket_folder: Path,
         is_routed: Callable[[str], bool | None],
         probe: Probe,
-        routes_changed: Callable[[], None],
+        replicas_changed: Callable[[], None],
         new_id: NewId,
         journal: events.Journal,
     ) -> None:
@@ -71,9 +72,12 @@ class EndpointReconciler:
         self._socket_folder = socket_folder
         self._is_routed = is_routed
         self._probe = probe
-        self._routes_changed = routes_changed
+        self._replicas_changed = replicas_changed
         self._new_id = new_id
         self._journal = journal
+        self._ports_lock = threading.Lock()
+        self._promised: dict[str, int] = {}
+        """Ports of replicas that are not written down yet, because their pass is under way."""
         self._probes = ThreadPoolExecutor(8, thread_name_prefix="probe")
 
     def claim(self, now_ms: int, limit: int) -> Sequence[Claim[EndpointState]]:
@@ -81,6 +85,9 @@ class EndpointReconciler:
             return ()
         lease_tokens = [self._new_id("lease") for _ in range(limit)]
         return self._database.write(lambda connection: store.claim(connection, now_ms, limit, lease_tokens))
+
+    def next_due_ms(self) -> int | None:
+        return self._database.read(store.next_due_ms)
 
     def observe(self, record: EndpointState) -> Mapping[str, ReplicaObservation]:
         answers = self._probe.of(record.endpoint.spec)
@@ -111,9 +118,14 @@ class EndpointReconciler:
                 events.record(connection, *happened)
             return written
 
-        written = self._database.write(work)
+        try:
+            written = self._database.write(work)
+        finally:
+            with self._ports_lock:
+                for replica in change.replicas:
+                    self._promised.pop(replica.id, None)
         if after != before or change.replicas:
-            self._routes_changed()
+            self._replicas_changed()
         return written
 
     def close(self) -> None:
@@ -145,9 +157,12 @@ class EndpointReconciler:
         if command.port is None:
             return ""
         # A command that does not heed PORT listens where it said: the first replica gets that very port.
-        given = {replica.address for replica in self._database.read(store.live_replicas)}
-        taken = {host_and_port(address)[1] for address in given if address.startswith("tcp:")}
-        return f"tcp:{_LOOPBACK}:{free_port(command.port, taken)}"
+        with self._ports_lock:
+            given = {replica.address for replica in self._database.read(store.live_replicas)}
+            taken = {host_and_port(address)[1] for address in given if address.startswith("tcp:")}
+            port = free_port(command.port, taken.union(self._promised.values()))
+            self._promised[replica_id] = port
+        return f"tcp:{_LOOPBACK}:{port}"
 
     def _do(self, state: EndpointState, action: Action) -> None:
         if action.verb == "submit":

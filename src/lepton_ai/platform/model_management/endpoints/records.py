@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lepton_ai.infrastructure.compute.port import WorkerState
+from lepton_ai.infrastructure.network.routes import LEAST_BUSY, Routing
 from lepton_ai.platform.model_management.endpoints.lifecycle import (
     EndpointReason,
     EndpointStatus,
@@ -67,6 +68,7 @@ class EndpointSpec:
         photon: The photon that it is to serve.
         scaling: What the number of replicas follows. None: it is the least number.
         stopped: Whether a user stopped it: then no request wakes it.
+        routing: Which replica gets a request.
     """
 
     model_name: str | None = None
@@ -83,6 +85,7 @@ class EndpointSpec:
     photon: PhotonReference | None = None
     scaling: Scaling | None = None
     stopped: bool = False
+    routing: Routing = LEAST_BUSY
 
     @property
     def wakes(self) -> bool:
@@ -181,6 +184,15 @@ class Replica:
     def takes_requests(self) -> bool:
         """Whether requests may be sent to it, by the gateway as soon as that knows of it."""
         return self.status is ReplicaStatus.READY or self.reason is ReplicaReason.ANSWERS
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A replica that is ready, what it serves, and where it answers."""
+
+    replica_id: str
+    spec: EndpointSpec
+    address: str
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from lepton_ai.core.events import Event
 from lepton_ai.core.idempotency import Once
 from lepton_ai.core.ids import NewId
 from lepton_ai.core.names import check_name
+from lepton_ai.infrastructure.network.routes import Routing
 from lepton_ai.platform.model_management.endpoints import store
 from lepton_ai.platform.model_management.endpoints.lifecycle import ENDPOINT_LIFECYCLE, EndpointReason, EndpointStatus
 from lepton_ai.platform.model_management.endpoints.records import (
@@ -71,6 +72,8 @@ class EndpointUpdate:
     fields: Mapping[str, Any] = field(default_factory=dict)
     api_tokens: Sequence[str] | None = None
     allowed_networks: tuple[str, ...] | None = None
+    sticky: bool | None = None
+    by_replica: bool | None = None
 
 
 class Endpoints:
@@ -268,6 +271,7 @@ class Endpoints:
                 spec = replace(spec, timeout_s=change.timeout_s)
             if change.allowed_networks is not None:
                 spec = replace(spec, allowed_networks=change.allowed_networks)
+            spec = replace(spec, routing=_routing(spec.routing, change))
             if change.api_tokens is not None:
                 spec = replace(spec, api_tokens=change.api_tokens)
             return _with_spec(before, spec)
@@ -398,6 +402,13 @@ def _scaling(spec: EndpointSpec, change: EndpointUpdate) -> Scaling | None:
     most = change.max_replicas if change.max_replicas is not None else before.most if before else None
     rule = change.rule if change.rule is not None else before.rule if before else None
     return scaling_of(spec.min_replicas, most, rule)
+
+
+def _routing(before: Routing, change: EndpointUpdate) -> Routing:
+    return Routing(
+        before.sticky if change.sticky is None else change.sticky,
+        before.by_replica if change.by_replica is None else change.by_replica,
+    )
 
 
 def _with_spec(before: Endpoint, spec: EndpointSpec) -> Endpoint:

@@ -27,6 +27,7 @@ from sqlalchemy import (
 from lepton_ai.core import leases
 from lepton_ai.core.database import Json, metadata
 from lepton_ai.core.reconcile import Claim
+from lepton_ai.infrastructure.network.routes import Routing
 from lepton_ai.platform.model_management.endpoints.lifecycle import (
     EndpointReason,
     EndpointStatus,
@@ -41,6 +42,7 @@ from lepton_ai.platform.model_management.endpoints.records import (
     PhotonReference,
     Replica,
     Variable,
+    Watched,
 )
 from lepton_ai.platform.model_management.endpoints.scaling import Rule, Scaling
 
@@ -158,6 +160,11 @@ def has_due(connection: Connection, now_ms: int) -> bool:
     return leases.has_due(connection, endpoints_table, now_ms)
 
 
+def next_due_ms(connection: Connection) -> int | None:
+    """When the next endpoint is due."""
+    return leases.next_due_ms(connection, endpoints_table)
+
+
 def claim(connection: Connection, now_ms: int, limit: int, lease_tokens: Sequence[str]) -> list[Claim[EndpointState]]:
     """Take due endpoints, each under a lease of its own."""
     taken = leases.lease(connection, endpoints_table, now_ms, LEASE_MS, limit, lease_tokens)
@@ -180,8 +187,7 @@ def apply(
             message=endpoint.message,
             failures=endpoint.failures,
             retry_at_ms=endpoint.retry_at_ms,
-            next_check_at_ms=next_check_at_ms,
-            **leases.FREE,
+            **leases.given_back(endpoints_table, next_check_at_ms),
         )
     ).rowcount
     if not written:
@@ -204,6 +210,24 @@ def make_due(connection: Connection, replica_id: str) -> None:
     """Something happened to this replica: look at its endpoint soon."""
     owner = select(replicas_table.c.endpoint_id).filter_by(id=replica_id).scalar_subquery()
     connection.execute(update(endpoints_table).where(endpoints_table.c.id == owner).values(next_check_at_ms=0))
+
+
+def watched(connection: Connection) -> list[Watched]:
+    """The replicas whose health is watched: those that are ready."""
+    specs = {endpoint.id: endpoint.spec for endpoint in list_endpoints(connection)}
+    return [
+        Watched(replica.id, specs[replica.endpoint_id], replica.address)
+        for replica in live_replicas(connection)
+        if replica.status is ReplicaStatus.READY
+    ]
+
+
+def count_silence(connection: Connection, replica_id: str) -> None:
+    """A replica that is ready did not answer: count it, and look at its endpoint soon."""
+    ready = replicas_table.c.status == ReplicaStatus.READY.value
+    silent = update(replicas_table).where(replicas_table.c.id == replica_id, ready)
+    connection.execute(silent.values(failed_probes=replicas_table.c.failed_probes + 1))
+    make_due(connection, replica_id)
 
 
 def free_all_leases(connection: Connection) -> None:
@@ -287,6 +311,7 @@ def _spec(written: Mapping[str, Any]) -> EndpointSpec:
             "api_tokens": None if tokens is None else tuple(tokens),
             "allowed_networks": tuple(written.get("allowed_networks", ())),
             "scaling": None if scaling is None else Scaling(scaling["most"], Rule(**scaling["rule"])),
+            "routing": Routing(**written.get("routing", {})),
             "photon": None if photon is None else PhotonReference(**photon),
         }
     )

@@ -73,6 +73,9 @@ class RunReconciler:
         lease_tokens = [self._new_id("lease") for _ in range(limit)]
         return self._database.write(lambda connection: store.claim(connection, now_ms, limit, lease_tokens))
 
+    def next_due_ms(self) -> int | None:
+        return self._database.read(store.next_due_ms)
+
     def observe(self, record: Run) -> RunObservation:
         folder = self._folder_of(record)
         seen = RunObservation(

@@ -133,6 +133,11 @@ def has_due(connection: Connection, now_ms: int) -> bool:
     return leases.has_due(connection, runs_table, now_ms)
 
 
+def next_due_ms(connection: Connection) -> int | None:
+    """When the next run is due."""
+    return leases.next_due_ms(connection, runs_table)
+
+
 def claim(connection: Connection, now_ms: int, limit: int, lease_tokens: Sequence[str]) -> list[Claim[Run]]:
     """Take due runs, each under a lease of its own."""
     taken = leases.lease(connection, runs_table, now_ms, LEASE_MS, limit, lease_tokens)
@@ -146,7 +151,8 @@ def apply(connection: Connection, lease_token: str, run: Run, next_check_at_ms: 
         places: How many runs may have a process. One that is to start beyond that stays queued, however many passes
             found the same place free.
     """
-    values = {**_row(run), **leases.FREE, "next_check_at_ms": next_check_at_ms}
+    given_back = leases.given_back(runs_table, next_check_at_ms)
+    values = {**_row(run), **given_back}
     query = update(runs_table).filter_by(id=run.id, lease_token=lease_token)
     if run.status is RunStatus.STARTING:
         others = runs_table.alias()
@@ -155,7 +161,7 @@ def apply(connection: Connection, lease_token: str, run: Run, next_check_at_ms: 
     if connection.execute(query.values(values)).rowcount:
         return True
     # Where the place was gone, the lease goes back all the same.
-    connection.execute(update(runs_table).filter_by(id=run.id, lease_token=lease_token).values(leases.FREE))
+    connection.execute(update(runs_table).filter_by(id=run.id, lease_token=lease_token).values(given_back))
     return False
 
 

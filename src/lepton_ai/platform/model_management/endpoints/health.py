@@ -1,0 +1,88 @@
+"""The health watch: asks replicas that are ready whether they still answer, and writes nothing while they do."""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from lepton_ai.infrastructure.compute.port import Executor, WorkerPhase
+from lepton_ai.platform.model_management.endpoints.probe import Probe
+from lepton_ai.platform.model_management.endpoints.records import Watched
+
+PROBE_PERIOD_S = 2.0
+_PROBES_PER_S = 50.0
+"""Where there are very many replicas the period grows: asking them never costs more than a few percent of a core."""
+
+
+class HealthWatch:
+    """Asks every replica in each period. What is to be done about one that is silent, the reconciler decides.
+
+    Args:
+        replicas: Those that are ready.
+        executor: Knows whether its process runs.
+        probe: Asks a replica.
+        silent: Called with the id of a replica that did not answer.
+        report: Called with an exception of a round; the next round tries again.
+    """
+
+    def __init__(
+        self,
+        replicas: Callable[[], Sequence[Watched]],
+        executor: Executor,
+        probe: Probe,
+        silent: Callable[[str], object],
+        report: Callable[[str, Exception], None],
+    ) -> None:
+        self._replicas = replicas
+        self._executor = executor
+        self._probe = probe
+        self._silent = silent
+        self._report = report
+        self._watched: Sequence[Watched] = ()
+        self._changed = threading.Event()
+        self._stopping = threading.Event()
+        self._pool = ThreadPoolExecutor(8, thread_name_prefix="health")
+        self._thread = threading.Thread(target=self._run, name="health-watch", daemon=True)
+        self._changed.set()
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._pool.shutdown()
+
+    def changed(self) -> None:
+        """There may be other replicas now: look them up before the next round."""
+        self._changed.set()
+
+    def round(self) -> float:
+        """Ask each replica once.
+
+        Returns:
+            How long until the next round.
+        """
+        if self._changed.is_set():
+            self._changed.clear()
+            self._watched = self._replicas()
+        answers = self._pool.map(self._answers, self._watched)
+        for watched, answered in zip(self._watched, answers, strict=True):
+            if not answered:
+                self._silent(watched.replica_id)
+        return max(PROBE_PERIOD_S, len(self._watched) / _PROBES_PER_S)
+
+    def _answers(self, watched: Watched) -> bool:
+        runs = self._executor.observe(watched.replica_id).phase is WorkerPhase.RUNNING
+        return runs and self._probe.of(watched.spec)(watched.address)
+
+    def _run(self) -> None:
+        pause_s = PROBE_PERIOD_S
+        while not self._stopping.wait(pause_s):
+            try:
+                pause_s = self.round()
+            except Exception as error:  # noqa: BLE001 - the next round tries again
+                self._changed.set()
+                self._report("health", error)
