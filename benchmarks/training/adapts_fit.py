@@ -27,7 +27,7 @@ def main() -> None:
     print(json.dumps(CASES[case](root, arm, seed)))
 
 
-def _images(name, *, rate=1e-3, noise=0.0, loss=None):
+def _images(name, *, rate=1e-3, noise=0.0, loss=None, budget=None):
     """A fit on images with a user's settings: Adam, batches of 32, ten epochs."""
 
     def measure(root, arm, seed):
@@ -37,7 +37,7 @@ def _images(name, *, rate=1e-3, noise=0.0, loss=None):
         x, y = images.x_train[rows], images.y_train[rows]
         is_wrong = random.random(len(y)) < noise
         y = np.where(is_wrong, random.integers(0, images.classes, len(y)), y)
-        seconds, answers = _trained(x, y, images.x_test, images.classes, arm, seed, rate, loss)
+        seconds, answers = _trained(x, y, images.x_test, images.classes, arm, seed, rate, loss, budget=budget)
         told = {"score": float((answers.argmax(axis=1) == images.y_test).mean()), "seconds": seconds}
         if images.classes == 2:
             told["score"] = auc(images.y_test, answers[:, 1])
@@ -59,7 +59,7 @@ def _beats(root, arm, seed):
     return {"score": right, "seconds": seconds, "naive": float(np.bincount(y[test]).max() / len(test))}
 
 
-def _trained(x, y, x_test, classes, arm, seed, rate, loss, *, epochs=_EPOCHS):
+def _trained(x, y, x_test, classes, arm, seed, rate, loss, *, epochs=_EPOCHS, budget=None):
     from lepton_ai import Model
 
     began = time.perf_counter()
@@ -72,7 +72,9 @@ def _trained(x, y, x_test, classes, arm, seed, rate, loss, *, epochs=_EPOCHS):
         model.compile(keras.optimizers.Adam(rate), loss, metrics=["accuracy"])
         with _without(*ARMS[arm]):
             options = {"augmentation": None} if arm == "no augmentation" else {}
-            model.fit(x, y, batch_size=32, epochs=epochs, verbose=0, adaptive=arm != "plain", **options)
+            options |= {"epochs": epochs} if budget is None else {"budget": budget}
+            began = time.perf_counter()
+            model.fit(x, y, batch_size=32, verbose=0, adaptive=arm != "plain", **options)
     seconds = time.perf_counter() - began
     return seconds, np.asarray(model.predict(x_test, batch_size=1000, verbose=0))
 
@@ -122,6 +124,7 @@ CASES = {
     "digits, rate x 30": _images("mnist", rate=0.03),
     "digits, rate / 30": _images("mnist", rate=1e-3 / 30),
     "digits, a fifth of labels wrong": _images("mnist", noise=0.2),
+    "digits, within 30 s": _images("mnist", budget=30),
     "clothes": _images("fashion"),
     "clothes, rate x 30": _images("fashion", rate=0.03),
     "clothes, rate / 30": _images("fashion", rate=1e-3 / 30),

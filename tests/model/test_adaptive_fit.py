@@ -1,7 +1,6 @@
 """Adaptive training: what it finds out by itself, what it leaves alone, and that it can be trusted and repeated."""
 
 import math
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -46,6 +45,15 @@ def chosen_rate(log: DecisionLog) -> float:
 # Labels that are wrong
 
 
+def own_net(model_class: Any) -> Any:
+    """A net of the user's own for eight columns and six classes: it trains alone, without trees beside it."""
+    inputs = keras.Input((8,))
+    outputs = keras.layers.Dense(6, activation="softmax")(keras.layers.Dense(64, activation="relu")(inputs))
+    model = model_class(inputs=inputs, outputs=outputs, seed=0)
+    model.compile(keras.optimizers.Adam(0.003), metrics=["accuracy"])
+    return model
+
+
 def test_labels_wrong_at_random_leave_training(model_class: Any) -> None:
     random = np.random.default_rng(3)
     middles = random.normal(size=(6, 8))
@@ -53,8 +61,7 @@ def test_labels_wrong_at_random_leave_training(model_class: Any) -> None:
     x = (middles[true] * 2 + random.normal(size=(3000, 8))).astype("float32")
     is_wrong = random.random(3000) < 0.2
     y = np.where(is_wrong, random.integers(0, 6, 3000), true)
-    model = model_class((8,), 6, seed=0)
-    model.compile(keras.optimizers.Adam(0.003), metrics=["accuracy"])
+    model = own_net(model_class)
     model.fit(x, y, batch_size=32, epochs=12, verbose=0)
     *_, found, leaving = model.log.of("clean")
     assert found.chosen == "yes"
@@ -67,8 +74,7 @@ def test_hard_classes_with_right_labels_are_not_doubted(model_class: Any) -> Non
     random = np.random.default_rng(3)
     y = np.arange(3000) % 6
     x = (random.normal(size=(6, 8))[y] + random.normal(size=(3000, 8))).astype("float32")
-    model = model_class((8,), 6, seed=0)
-    model.compile(keras.optimizers.Adam(0.003), metrics=["accuracy"])
+    model = own_net(model_class)
     model.fit(x, y, batch_size=32, epochs=8, verbose=0)
     assert model.evaluate(x, y, verbose=0)[1] < 0.95
     assert {each.chosen for each in model.log.of("clean")} == {"no"}
@@ -188,12 +194,10 @@ def test_training_that_breaks_again_and_again_stops_with_the_reason_and_its_last
 # The budget of time
 
 
-def test_budget_of_time_is_kept_and_its_plan_can_be_replayed(table: Callable[..., Any], deterministic: None) -> None:
+def test_plan_of_a_budget_of_time_can_be_replayed(table: Callable[..., Any], deterministic: None) -> None:
     x, y = blobs(1000)
     model = table()
-    began = time.monotonic()
-    model.fit(x, y, batch_size=10, budget="6s", validation_data=blobs(100, seed=4), verbose=0)
-    assert 4.0 < time.monotonic() - began < 9.0  # on a machine that may be busy; benchmarks measure it
+    model.fit(x, y, batch_size=10, budget="6s", validation_data=blobs(100, seed=4), verbose=0)  # benchmarks time it
     again = table()
     again.fit(x, y, batch_size=10, plan=DecisionLog.from_json(model.log.to_json()), verbose=0)
     assert int(again.optimizer.iterations) == int(model.optimizer.iterations)

@@ -53,8 +53,9 @@ def choose(trial: Trial, families: Mapping[str, Family], log: DecisionLog) -> tu
     """The weights of the candidates that forecast from now on: one of them alone, or several blended.
 
     Each family sends its best member, and of these, from simple to rich, the first within a standard error of the best
-    is taken. The blend holds simple ones too, so it needs no such advantage: it is taken where its error, on folds that
-    its weights were not found on, is smaller (Bates and Granger, The Combination of Forecasts, 1969).
+    is taken. A blend (Bates and Granger, The Combination of Forecasts, 1969) is taken where its error, on folds that
+    its weights were not found on, is smaller by a standard error; where there are too few blocks to tell one, where it
+    is smaller at all.
     """
     losses = {name: trial.losses(forecast) for name, forecast in trial.forecasts.items()}
     means = {name: float(loss.mean()) for name, loss in losses.items()}
@@ -80,11 +81,13 @@ def choose(trial: Trial, families: Mapping[str, Family], log: DecisionLog) -> tu
     # The one drawn most towards equal weights, if none is better by a standard error; a few blocks tell no such error.
     enough = len(blended_losses[between.best]) >= _FEWEST_BLOCKS
     blended, weights = found[between.chosen if enough else between.best]
-    loss = float(trial.losses(blended).mean())
+    pair = {verdict.chosen: losses[verdict.chosen], "blend": trial.losses(blended)}
+    loss = float(pair["blend"].mean())
     measured = {verdict.chosen: single, "blend": loss, **{f"weight of {name}": each for name, each in weights.items()}}
-    better = loss < single
+    better = compare(pair).chosen == "blend" if enough else loss < single
     chosen, whether = ("blend", "was") if better else (verdict.chosen, "was not")
-    why = f"the blend {whether} better on folds that its weights were not found on"
+    by = " by a standard error" if enough else ""
+    why = f"the blend {whether} better{by} on folds that its weights were not found on"
     log = log.with_decision(Decision("race", "blend", measured, chosen, why))
     return weights if better else {verdict.chosen: 1.0}, log
 
