@@ -45,7 +45,7 @@ def test_migrating_twice_changes_nothing(database: Database) -> None:
     migrate(database)
     migrate(database)
     assert database.read(lambda c: c.execute(text("SELECT version_num FROM alembic_version")).scalars().all()) == [
-        "0006"
+        "0007"
     ]
     database.close()
 

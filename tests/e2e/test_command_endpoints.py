@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cloud_lab import CloudLab
-from lepton_ai.core.errors import InvalidInput, Unavailable
+from lepton_ai.core.errors import Conflict, InvalidInput, Unavailable
 from lepton_ai.sdk.cloud import Cloud
 from lepton_ai.sdk.connection import Connection
 from lepton_ai.sdk.endpoints import Endpoint
@@ -159,6 +159,27 @@ def test_callers_stick_to_a_replica_or_name_one(cloud: Cloud) -> None:
     first, second = (replica.id for replica in endpoint.replicas())
     wait_until(lambda: [said_by(cloud, endpoint, each) for each in (first, second)] == [first, second])
     assert endpoint.refresh().details.metadata.generation == 1  # a change of the way to them replaces no replica
+    endpoint.remove()
+
+
+def test_rollout_waits_for_approval(cloud: Cloud) -> None:
+    def serving(word: str) -> dict[str, Any]:
+        return {"command": ["sh", "-c", f"echo {word} > said; {SERVE}"], "ports": [{"container_port": 8080}]}
+
+    health = {"readiness": {"require_approval": True}}
+    body = {"metadata": {"name": "careful"}, "spec": {"container": serving("one"), "health": health}}
+    connection(cloud).create("/deployments", body)
+    endpoint = cloud.endpoints.get("careful").wait()
+    with pytest.raises(Conflict, match="nothing of endpoint 'careful' waits"):
+        endpoint.approve()
+    connection(cloud).patch("/deployments/careful", {"spec": {"container": serving("two")}})
+    wait_until(lambda: endpoint.refresh().details.status.reason == "awaits_approval", 30)
+    told = connection(cloud).get("/deployments/careful/readiness")
+    assert sorted(reason["reason"] for (reason,) in told.values()) == ["Ready", "RequireReadinessApproval"]
+    assert asked(cloud, endpoint, "said") == "one\n"
+    endpoint.approve().wait()
+    assert asked(cloud, endpoint, "said") == "two\n"
+    assert endpoint.details.spec.health is not None
     endpoint.remove()
 
 

@@ -183,6 +183,36 @@ def test_an_old_version_serves_until_the_gateway_has_the_new_one() -> None:
     assert status_of(world) is EndpointStatus.READY
 
 
+def test_a_rollout_waits_for_approval_where_that_is_asked_for() -> None:
+    world = World(replicas=2)
+    world.ask(needs_approval=True)
+    world.run()
+    assert status_of(world) is EndpointStatus.READY, "the first replicas need nobody"
+    world.ask(model_version=2)
+    world.run(2 * START_TIMEOUT_MS // 100)
+    assert world.endpoint is not None
+    assert world.endpoint.reason is EndpointReason.AWAITS_APPROVAL
+    assert (len(world.ready(generation=1)), len(world.ready(generation=2))) == (2, 0)
+    assert len(world.running()) == 3
+    assert not any(r.takes_requests for r in world.replicas.values() if r.generation == 2)
+    world.endpoint = replace(world.endpoint, approved_generation=world.endpoint.generation)
+    world.run()
+    assert (len(world.ready(generation=1)), len(world.ready(generation=2))) == (0, 2)
+    assert status_of(world) is EndpointStatus.READY
+
+
+def test_replicas_that_replace_dead_ones_wait_for_nobody() -> None:
+    world = World(replicas=1)
+    world.ask(needs_approval=True)
+    world.run()
+    world.ask(model_version=2)
+    world.run()
+    world.kill(world.ready(generation=1)[0])
+    world.run()
+    assert len(world.ready(generation=2)) == 1, "nothing serves meanwhile: waiting would only be an outage"
+    assert status_of(world) is EndpointStatus.READY
+
+
 def test_a_replica_that_falls_silent_before_the_gateway_has_it_is_replaced() -> None:
     world = World(replicas=1)
     world.gateway_listens = False

@@ -261,6 +261,21 @@ def stop(ctx: click.Context, name: str, as_json: bool) -> None:
     _tell(cloud_of(ctx).endpoints.get(name).stop(), as_json)
 
 
+@command.command("approve")
+@click.argument("name")
+@json_option
+@data_dir_option
+@click.pass_context
+def approve(ctx: click.Context, name: str, as_json: bool) -> None:
+    """Let the new replicas of a rollout serve, where the endpoint asks for approval.
+
+    \b
+    Example:
+      lepton endpoint approve digits
+    """
+    _tell(cloud_of(ctx).endpoints.get(name).approve(), as_json)
+
+
 @command.command("restart")
 @click.argument("name")
 @json_option

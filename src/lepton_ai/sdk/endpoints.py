@@ -180,6 +180,16 @@ class Endpoint:
         """Stop it: no replica runs. `update(min_replicas=...)` starts it again."""
         return self.update(min_replicas=0)
 
+    def approve(self) -> Self:
+        """Let replicas of a rollout that wait for approval have requests.
+
+        Raises:
+            Conflict: Nothing of it waits.
+        """
+        changed = self._connection.put(f"/deployments/{self.name}/approve")
+        self.details = parsed(Deployment, changed, self._connection.url)
+        return self
+
     def restart(self) -> Self:
         """Replace every replica by a fresh one, without a failed request."""
         changed = self._connection.put(f"/deployments/{self.name}/restart")

@@ -26,6 +26,7 @@ from lepton_ai.server.schemas.endpoints import (
     AutoScalerField,
     ContainerField,
     DeploymentSpec,
+    HealthField,
     LoadBalanceField,
     ModelField,
     ResourceChange,
@@ -79,6 +80,7 @@ def wanted_of(spec: DeploymentSpec) -> tuple[EndpointSpec, ModelReference | None
         photon=None if spec.photon_id is None else PhotonReference(spec.photon_id, spec.photon_namespace or "private"),
         scaling=None if spec.is_pod else scaling_of(resources.min_replicas, resources.max_replicas, rule),
         routing=Routing(bool(sticky), bool(by_replica)),
+        needs_approval=bool(_needs_approval(spec)),
     )
     return wanted, None if spec.model is None else reference(spec.model)
 
@@ -106,6 +108,7 @@ def change_of(spec: SpecChange) -> EndpointUpdate:
         allowed_networks=_networks(spec.auth_config),
         sticky=_sticky(spec),
         by_replica=_by_replica(spec),
+        needs_approval=_needs_approval(spec),
     )
 
 
@@ -113,7 +116,7 @@ def spec_field(spec: EndpointSpec) -> DeploymentSpec:
     """An endpoint's spec in the protocol's form, with all that the client said."""
     fields = dict(spec.fields)
     resources = fields.pop("resource_requirement", {})
-    container, scaler = fields.pop("container", None), fields.pop("auto_scaler", None)
+    container, scaler, health = (fields.pop(name, None) for name in ("container", "auto_scaler", "health"))
     model = None
     if spec.model_name is not None:
         model = ModelField(name=spec.model_name, version=spec.model_version)
@@ -137,6 +140,7 @@ def spec_field(spec: EndpointSpec) -> DeploymentSpec:
         routing_policy=RoutingPolicyField(enable_header_based_replica_routing=True)
         if spec.routing.by_replica
         else None,
+        health=None if health is None else HealthField.model_validate(health),
         **fields,
     )
 
@@ -211,6 +215,11 @@ def _by_replica(spec: DeploymentSpec | SpecChange) -> bool | None:
     return None if spec.routing_policy is None else spec.routing_policy.enable_header_based_replica_routing
 
 
+def _needs_approval(spec: DeploymentSpec | SpecChange) -> bool | None:
+    readiness = spec.health.readiness if spec.health else None
+    return readiness.require_approval if readiness else None
+
+
 def _networks(given: AuthConfigField | None) -> tuple[str, ...] | None:
     if given is None or given.ip_allowlist is None:
         return None
@@ -257,9 +266,10 @@ def _kept(spec: Kept, resources: Kept, container: Kept | None) -> Mapping[str, A
         said["max_replicas"] = most
     if said:
         kept["resource_requirement"] = said
-    scaler = getattr(spec, "auto_scaler", None)
-    if scaler is not None:
-        kept["auto_scaler"] = scaler.model_dump(mode="json", exclude_none=True)
+    for name in ("auto_scaler", "health"):
+        field = getattr(spec, name, None)
+        if field is not None:
+            kept[name] = field.model_dump(mode="json", exclude_none=True)
     if container is not None:
         kept["container"] = container.model_dump(mode="json", exclude_none=True)
     return {name: value for name, value in kept.items() if value is not None}

@@ -11,6 +11,7 @@ from lepton_ai.core.errors import InvalidInput, NotFound
 from lepton_ai.core.events import Event
 from lepton_ai.core.idempotency import Once
 from lepton_ai.core.settings import Settings
+from lepton_ai.platform.model_management.endpoints.lifecycle import ReplicaReason, ReplicaStatus
 from lepton_ai.platform.model_management.endpoints.records import Replica
 from lepton_ai.platform.model_management.endpoints.service import EndpointDetails
 from lepton_ai.server.dependencies import WORKSPACE, Caller, IdempotencyKey, Plane
@@ -98,6 +99,12 @@ async def restart_endpoint(name: str, plane: Plane, caller: Caller, response: Re
     return _answer(restarted, plane.settings, response)
 
 
+@router.put("/{name}/approve")
+async def approve_endpoint(name: str, plane: Plane, caller: Caller, response: Response) -> Deployment:
+    """Let replicas that wait for approval have requests."""
+    return _answer(await plane.endpoints.approve(caller.workspace_id, name, caller.name), plane.settings, response)
+
+
 @router.get("/{name}/replicas")
 def list_replicas(name: str, plane: Plane, caller: Caller) -> list[ReplicaItem]:
     """The endpoint's replicas, those that ended lately included."""
@@ -129,7 +136,7 @@ def readiness(name: str, plane: Plane, caller: Caller) -> dict[str, list[Readine
     return {
         replica.id: [
             ReadinessItem(
-                reason="Ready" if replica.status.value == "Ready" else "InProgress",
+                reason=_readiness(replica),
                 message=replica.message,
                 creationTimestamp=_iso(replica.changed_at_ms),
             )
@@ -155,6 +162,13 @@ def termination(name: str, plane: Plane, caller: Caller) -> dict[str, list[Termi
         for replica in plane.endpoints.get(caller.workspace_id, name).replicas
         if replica.is_over
     }
+
+
+def _readiness(replica: Replica) -> str:
+    """The protocol's word for where a replica stands."""
+    if replica.reason is ReplicaReason.AWAITS_APPROVAL:
+        return "RequireReadinessApproval"
+    return "Ready" if replica.status is ReplicaStatus.READY else "InProgress"
 
 
 def _seen(if_match: str | None) -> int | None:

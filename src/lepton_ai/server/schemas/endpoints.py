@@ -106,6 +106,18 @@ class RoutingPolicyField(Kept):
     enable_header_based_replica_routing: bool | None = None
 
 
+class ReadinessField(Kept):
+    """Whether new replicas of a rollout wait for `PUT /deployments/{name}/approve`."""
+
+    require_approval: bool | None = None
+
+
+class HealthField(Kept):
+    """When replicas get requests."""
+
+    readiness: ReadinessField | None = None
+
+
 class ResourceRequirement(Kept):
     """How many replicas, and how much each may use."""
 
@@ -130,6 +142,7 @@ class DeploymentSpec(Kept):
     auto_scaler: AutoScalerField | None = None
     load_balance_config: LoadBalanceField | None = None
     routing_policy: RoutingPolicyField | None = None
+    health: HealthField | None = None
 
     @property
     def source(self) -> str:
@@ -176,6 +189,7 @@ class SpecChange(Kept):
     auto_scaler: AutoScalerField | None = None
     load_balance_config: LoadBalanceField | None = None
     routing_policy: RoutingPolicyField | None = None
+    health: HealthField | None = None
 
 
 class UpdateDeployment(Request):

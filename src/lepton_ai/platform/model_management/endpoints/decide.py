@@ -16,7 +16,6 @@ from lepton_ai.platform.model_management.endpoints.records import (
     Action,
     Endpoint,
     EndpointChange,
-    EndpointSpec,
     EndpointState,
     Replica,
     ReplicaObservation,
@@ -59,7 +58,8 @@ def decide(
     endpoint = state.endpoint
     actions: list[Action] = []
     patience_ms = START_TIMEOUT_MS if endpoint.spec.command is None else COMMAND_START_TIMEOUT_MS
-    moved = [_advance(endpoint.spec, r, observation[r.id], now_ms, actions, patience_ms) for r in state.replicas]
+    waits = endpoint.waits_for_approval and any(_is_old(endpoint, replica) for replica in state.replicas)
+    moved = [_advance(endpoint, waits, r, observation[r.id], now_ms, actions, patience_ms) for r in state.replicas]
     endpoint = _count_failures(endpoint, state.replicas, moved, now_ms)
     moved = _retire(endpoint, moved, now_ms)
     moved += [
@@ -84,7 +84,8 @@ def decide(
 
 
 def _advance(
-    spec: EndpointSpec,
+    endpoint: Endpoint,
+    waits: bool,
     replica: Replica,
     seen: ReplicaObservation,
     now_ms: int,
@@ -112,16 +113,20 @@ def _advance(
         return replace(_move(replica, gone, now_ms, message="its process is gone"), finished_at_ms=now_ms)
     if replica.reason is ReplicaReason.PROCESS_STARTED:
         if seen.answers:
-            if spec.serves:
-                return _move(replica, ReplicaReason.ANSWERS, now_ms)
+            if endpoint.spec.serves:
+                answers = ReplicaReason.AWAITS_APPROVAL if waits else ReplicaReason.ANSWERS
+                return _move(replica, answers, now_ms)
             return replace(_move(replica, ReplicaReason.RUNS, now_ms), ready_at_ms=now_ms)
         if now_ms - replica.changed_at_ms >= patience_ms:
             actions.append(Action("stop", replica.id))
             return _move(replica, ReplicaReason.START_TIMED_OUT, now_ms)
         return replica
+    if replica.reason is ReplicaReason.AWAITS_APPROVAL and seen.answers and not waits:
+        return _move(replica, ReplicaReason.ANSWERS, now_ms)
     if replica.reason is ReplicaReason.ANSWERS and seen.answers and seen.routed:
         return replace(_move(replica, ReplicaReason.ROUTED, now_ms), ready_at_ms=now_ms)
-    if replica.takes_requests and seen.answers is not None:
+    came_up = replica.takes_requests or replica.reason is ReplicaReason.AWAITS_APPROVAL
+    if came_up and seen.answers is not None:
         failed = 0 if seen.answers else replica.failed_probes + 1
         if failed >= PROBES_UNTIL_DEAD:
             return _move(replace(replica, failed_probes=failed), ReplicaReason.NO_ANSWER, now_ms)
@@ -132,6 +137,10 @@ def _advance(
     if replica.status is ReplicaStatus.STOPPING:
         actions.append(Action("stop", replica.id))
     return replica
+
+
+def _is_old(endpoint: Endpoint, replica: Replica) -> bool:
+    return replica.generation != endpoint.generation and replica.status is ReplicaStatus.READY
 
 
 def _count_failures(endpoint: Endpoint, before: Sequence[Replica], after: Sequence[Replica], now_ms: int) -> Endpoint:
@@ -177,7 +186,7 @@ def _retire(endpoint: Endpoint, replicas: list[Replica], now_ms: int) -> list[Re
 def _missing(endpoint: Endpoint, replicas: Sequence[Replica]) -> int:
     current = [r for r in replicas if r.generation == endpoint.generation and r.status in _CURRENT]
     missing = _desired(endpoint) - len(current)
-    old_ones_serve = any(r.generation != endpoint.generation and r.status is ReplicaStatus.READY for r in replicas)
+    old_ones_serve = any(_is_old(endpoint, replica) for replica in replicas)
     if (
         old_ones_serve
     ):  # one new one at a time, so that a rollout needs room for one replica more, not for twice as many
@@ -202,6 +211,8 @@ def _reason(endpoint: Endpoint, replicas: Sequence[Replica]) -> EndpointReason:
         if live:
             return EndpointReason.REPLICAS_END
         return EndpointReason.ASLEEP if endpoint.spec.wakes else EndpointReason.NO_REPLICAS_ASKED
+    if len(ready) > len(ready_new) and any(r.reason is ReplicaReason.AWAITS_APPROVAL for r in live):
+        return EndpointReason.AWAITS_APPROVAL
     if len(ready) > len(ready_new):
         failing = endpoint.failures >= FAILURES_UNTIL_ERROR
         return EndpointReason.ROLLOUT_FAILS if failing else EndpointReason.ROLLING_OUT

@@ -27,6 +27,7 @@ class EndpointReason(StrEnum):
     DEGRADED = "degraded"
     NO_REPLICA_READY = "no_replica_ready"
     ROLLING_OUT = "rolling_out"
+    AWAITS_APPROVAL = "awaits_approval"
     ROLLOUT_FAILS = "rollout_fails"
     CHANGING_COUNT = "changing_count"
     REPLICAS_END = "replicas_end"
@@ -61,6 +62,10 @@ ENDPOINT_LIFECYCLE: Lifecycle[EndpointStatus, EndpointReason] = Lifecycle(
         ),
         EndpointReason.ROLLING_OUT: ReasonMeaning(
             EndpointStatus.UPDATING, "New replicas start; the old ones answer until the new ones do."
+        ),
+        EndpointReason.AWAITS_APPROVAL: ReasonMeaning(
+            EndpointStatus.UPDATING,
+            "A new replica answers and waits for `lepton endpoint approve`; the old ones serve until then.",
         ),
         EndpointReason.ROLLOUT_FAILS: ReasonMeaning(
             EndpointStatus.UPDATING, "Replicas of the new version end at their start; the old version still answers."
@@ -166,6 +171,7 @@ class ReplicaReason(StrEnum):
 
     WANTED = "wanted"
     PROCESS_STARTED = "process_started"
+    AWAITS_APPROVAL = "awaits_approval"
     ANSWERS = "answers"
     ROUTED = "routed"
     RUNS = "runs"
@@ -192,6 +198,9 @@ REPLICA_LIFECYCLE: Lifecycle[ReplicaStatus, ReplicaReason] = Lifecycle(
     {
         ReplicaReason.WANTED: ReasonMeaning(ReplicaStatus.PENDING, "The endpoint needs one more replica."),
         ReplicaReason.PROCESS_STARTED: ReasonMeaning(ReplicaStatus.STARTING, "Its process has started."),
+        ReplicaReason.AWAITS_APPROVAL: ReasonMeaning(
+            ReplicaStatus.STARTING, "It answers, and gets requests once `lepton endpoint approve` was said."
+        ),
         ReplicaReason.ANSWERS: ReasonMeaning(ReplicaStatus.STARTING, "It answers; the gateway takes over its address."),
         ReplicaReason.ROUTED: ReasonMeaning(ReplicaStatus.READY, "It answers, and the gateway sends it requests."),
         ReplicaReason.RUNS: ReasonMeaning(ReplicaStatus.READY, "It runs; no requests are sent to it."),

@@ -69,6 +69,7 @@ class EndpointSpec:
         scaling: What the number of replicas follows. None: it is the least number.
         stopped: Whether a user stopped it: then no request wakes it.
         routing: Which replica gets a request.
+        needs_approval: Whether new replicas of a rollout get requests only once somebody approved them.
     """
 
     model_name: str | None = None
@@ -86,6 +87,7 @@ class EndpointSpec:
     scaling: Scaling | None = None
     stopped: bool = False
     routing: Routing = LEAST_BUSY
+    needs_approval: bool = False
 
     @property
     def wakes(self) -> bool:
@@ -134,6 +136,7 @@ class Endpoint:
         failures: How often in a row replicas of this generation ended without having answered.
         retry_at_ms: After failures: not before this time is another replica made.
         desired_replicas: How many replicas there are to be now: of the spec, or by its traffic.
+        approved_generation: The latest generation that somebody approved; the first one needs nobody.
     """
 
     id: str
@@ -151,6 +154,12 @@ class Endpoint:
     updated_at_ms: int
     created_by: str
     desired_replicas: int = 1
+    approved_generation: int = 1
+
+    @property
+    def waits_for_approval(self) -> bool:
+        """Whether replicas of this generation may not get requests yet."""
+        return self.spec.needs_approval and self.spec.serves and self.generation > self.approved_generation
 
 
 @dataclass(frozen=True)

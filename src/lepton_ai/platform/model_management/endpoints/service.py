@@ -33,7 +33,7 @@ from lepton_ai.platform.photons import store as photon_store
 from lepton_ai.platform.photons.records import namespace_of
 
 MOST_REPLICAS = 64
-_HEEDED = ("allow_unauthenticated_access", "auto_scaler", "container")
+_HEEDED = ("allow_unauthenticated_access", "auto_scaler", "container", "health")
 """Fields of a client that are acted on although they are kept as they came."""
 
 
@@ -74,6 +74,7 @@ class EndpointUpdate:
     allowed_networks: tuple[str, ...] | None = None
     sticky: bool | None = None
     by_replica: bool | None = None
+    needs_approval: bool | None = None
 
 
 class Endpoints:
@@ -272,6 +273,8 @@ class Endpoints:
             if change.allowed_networks is not None:
                 spec = replace(spec, allowed_networks=change.allowed_networks)
             spec = replace(spec, routing=_routing(spec.routing, change))
+            if change.needs_approval is not None:
+                spec = replace(spec, needs_approval=change.needs_approval)
             if change.api_tokens is not None:
                 spec = replace(spec, api_tokens=change.api_tokens)
             return _with_spec(before, spec)
@@ -286,6 +289,24 @@ class Endpoints:
             return _roll_out(before)
 
         return await self._change(workspace_id, name, "restarted", "Its replicas are replaced.", actor, changed)
+
+    async def approve(self, workspace_id: str, name: str, actor: str) -> EndpointDetails:
+        """Let the replicas that the latest change asked for have requests.
+
+        Raises:
+            NotFound: There is no such endpoint.
+            Conflict: Nothing of it waits for approval.
+        """
+
+        def changed(_connection: Connection, before: Endpoint) -> Endpoint:
+            if not before.waits_for_approval:
+                raise Conflict(
+                    f"nothing of endpoint {name!r} waits for approval",
+                    hint="Rollouts wait where `spec.health.readiness.require_approval` is true.",
+                )
+            return replace(before, approved_generation=before.generation)
+
+        return await self._change(workspace_id, name, "approved", "Its new replicas may serve.", actor, changed)
 
     async def remove(self, workspace_id: str, name: str, actor: str) -> EndpointDetails:
         """Remove an endpoint once its replicas have finished their requests."""
@@ -435,6 +456,8 @@ def _with_status(before: Endpoint, after: Endpoint) -> Endpoint:
 def _unheeded(fields: Mapping[str, Any]) -> str:
     """A sentence on what is kept and not acted on, or nothing."""
     names = sorted(name for name, value in fields.items() if value and name not in _HEEDED)
+    if (fields.get("health") or {}).get("liveness"):
+        names.append("health.liveness")
     said = f" Kept, and not acted on yet: {', '.join(names)}." if names else ""
     if fields.get("container", {}).get("image"):
         said += " Its image is kept and not used: commands run as processes of this machine."

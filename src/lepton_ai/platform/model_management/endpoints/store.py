@@ -65,6 +65,7 @@ endpoints_table = Table(
     Column("failures", Integer, nullable=False),
     Column("retry_at_ms", BigInteger, nullable=False),
     Column("desired_replicas", Integer, nullable=False, server_default="1"),
+    Column("approved_generation", Integer, nullable=False, server_default="1"),
     Column("created_at_ms", BigInteger, nullable=False),
     Column("updated_at_ms", BigInteger, nullable=False),
     Column("created_by", String(80), nullable=False),
