@@ -54,6 +54,7 @@ class House:
             self.folder,
             room,
             secret_of,
+            lambda workspace_id, worker_id: {"LEPTON_WORKSPACE_TOKEN": f"{workspace_id} {worker_id}"},
             self.new_id,
             self.journal,
             lambda: None,

@@ -93,6 +93,20 @@ def test_followed_job_shows_what_it_prints_and_tells_how_it_ended(lab: CloudLab)
     assert lab.shell("job", "wait", "absent").returncode == 3
 
 
+def test_worker_finds_the_cloud_with_a_token_that_ends_with_it(cloud: Cloud, lab: CloudLab) -> None:
+    code = (
+        "import os; from lepton_ai import Cloud; me = os.environ['LEPTON_JOB_NAME']; "
+        "print(Cloud().jobs.get(me).state, os.environ['LEPTON_WORKSPACE_TOKEN'])"
+    )
+    job = cloud.jobs.create("curious", ["python", "-c", code])
+    wait_for(job, "Completed")
+    state, token = printed(job).split()
+    assert state in ("Starting", "Running")
+    bearer = {"authorization": f"Bearer {token}"}
+    wait_until(lambda: lab.api("GET", "/jobs", headers=bearer).status == 401)
+    job.remove()
+
+
 def test_stopped_job_leaves_no_process_and_starts_again(cloud: Cloud) -> None:
     stubborn = "trap '' TERM; (setsid sleep 600 &) ; echo $$; while true; do sleep 1; done"
     job = cloud.jobs.create("stubborn", [BASH, "-c", stubborn])

@@ -175,4 +175,4 @@ def test_share_of_nothing_may_be_anything() -> None:
 
 
 def test_more_rows_need_fewer_draws() -> None:
-    assert [replicates_for(rows) for rows in (100, 16_000, 1_000_000)] == [1000, 625, 400]
+    assert [replicates_for(rows) for rows in (100, 16_000, 1_000_000)] == [1000, 625, 200]

@@ -58,6 +58,7 @@ def test_workers_get_the_environment_that_distributed_programs_expect(house: Hou
     assert (one["LEPTON_JOB_WORKER_INDEX"], one["LEPTON_JOB_TOTAL_WORKERS"]) == ("1", "2")
     assert one["LEPTON_SUBDOMAIN"] == f"{job_id}-job-svc"
     assert one["LEPTON_WORKER_ID"] == house.workers(job_id)[1].id
+    assert one["LEPTON_WORKSPACE_TOKEN"] == f"default {house.workers(job_id)[1].process_id}"
     assert "s3cret" not in str(house.get(job_id).job.document)
 
 

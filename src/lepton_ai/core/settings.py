@@ -140,6 +140,12 @@ class Settings:
         """The port on which endpoints answer: never the API's, so that user code shares no origin with it."""
         return self.port + 1
 
+    @property
+    def local_api_url(self) -> str:
+        """Where programs on this machine reach the API."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - not to listen there
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
 
 @dataclass(frozen=True)
 class Origin:

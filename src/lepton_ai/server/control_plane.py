@@ -151,6 +151,14 @@ class ControlPlane:
         def hint_runs() -> None:
             run_loop.hint()
 
+        def address(workspace_id: str, worker_id: str) -> Mapping[str, str]:
+            """By what a worker finds the cloud: the names that `Cloud()` and the protocol's clients look for."""
+            return {
+                "LEPTON_WORKSPACE_ID": workspace_id,
+                "LEPTON_WORKSPACE_URL": f"{settings.local_api_url}/api/v2/workspaces/{workspace_id}",
+                "LEPTON_WORKSPACE_TOKEN": access.issue_workload_token(workspace_id, worker_id),
+            }
+
         def replicas_changed() -> None:
             gateway.hint()
             health.changed()
@@ -195,7 +203,7 @@ class ControlPlane:
         reconciler = EndpointReconciler(
             database=database,
             executor=executor,
-            workers=Workers(database, artifacts, folders.models, secrets.value_of),
+            workers=Workers(database, artifacts, folders.models, secrets.value_of, address),
             socket_folder=sockets,
             is_routed=gateway.is_routed,
             probe=Probe(),
@@ -224,6 +232,7 @@ class ControlPlane:
             folder=folders.jobs,
             room=room,
             secrets=secrets.value_of,
+            address=address,
             new_id=new_id,
             journal=journal,
             hint=hint_jobs,

@@ -27,7 +27,8 @@ class Role(StrEnum):
     VIEWER = "viewer"
     ENDPOINT = "endpoint"
     WORKLOAD = "workload"
-    """A worker's own token, made by the server for it alone."""
+    """A worker's own token, made by the server for it alone. It opens no endpoint: each start and end of a worker would
+    change what the gateway has to know of every endpoint."""
 
 
 ALLOWED: Mapping[Role, frozenset[Need]] = {
@@ -35,7 +36,7 @@ ALLOWED: Mapping[Role, frozenset[Need]] = {
     Role.DEVELOPER: frozenset({Need.READ, Need.WRITE, Need.PREDICT}),
     Role.VIEWER: frozenset({Need.READ}),
     Role.ENDPOINT: frozenset({Need.PREDICT}),
-    Role.WORKLOAD: frozenset({Need.READ, Need.WRITE, Need.PREDICT}),
+    Role.WORKLOAD: frozenset({Need.READ, Need.WRITE}),
 }
 """What is not listed is refused. `Need.ROOT` is no role's: an admin of the workspace `default` has it."""
 

@@ -17,7 +17,7 @@ from lepton_ai.platform.evaluation.arrays import Classes, Floats, Statistic, gen
 LEVEL = 0.95
 
 _MOST_DRAWS = 1000
-_FEWEST_DRAWS = 400
+_FEWEST_DRAWS = 200
 _ENOUGH_WEIGHTS = 10_000_000  # more draws than this many weights in all would not change what one reads
 _WEIGHTS_AT_ONCE = 2_000_000  # 16 MB
 

@@ -13,12 +13,12 @@ from lepton_ai.core.ids import NewId
 from lepton_ai.core.reconcile import Claim
 from lepton_ai.infrastructure.compute.jobs import store
 from lepton_ai.infrastructure.compute.jobs.decide import decide
-from lepton_ai.infrastructure.compute.jobs.environment import Secrets, worker_variables
+from lepton_ai.infrastructure.compute.jobs.environment import Address, Secrets, worker_variables
 from lepton_ai.infrastructure.compute.jobs.folder import JobFolder
 from lepton_ai.infrastructure.compute.jobs.queue import turns
 from lepton_ai.infrastructure.compute.jobs.records import Job, JobChange, JobObservation, JobState, Worker
 from lepton_ai.infrastructure.compute.jobs.working_folder import lay_out, read_list
-from lepton_ai.infrastructure.compute.port import Capacity, Executor, Limits, WorkerSpec
+from lepton_ai.infrastructure.compute.port import Capacity, Executor, Limits, WorkerPhase, WorkerSpec
 from lepton_ai.infrastructure.compute.ports import free_port
 from lepton_ai.infrastructure.compute.shapes import shape_named
 from lepton_ai.infrastructure.compute.worker_log import remove_log
@@ -54,6 +54,7 @@ class JobReconciler:
         folder: Path,
         room: Capacity,
         secrets: Secrets,
+        address: Address,
         new_id: NewId,
         journal: events.Journal,
         hint: Callable[[], None],
@@ -64,6 +65,7 @@ class JobReconciler:
         self._folder = folder
         self._room = room
         self._secrets = secrets
+        self._address = address
         self._new_id = new_id
         self._journal = journal
         self._hint = hint
@@ -135,11 +137,13 @@ class JobReconciler:
         return turns(queued, store.usage(connection), self._room) if queued else []
 
     def _submit(self, job: Job, worker: Worker) -> None:
+        if self._executor.observe(worker.process_id).phase is not WorkerPhase.ABSENT:
+            return  # before a crash it was started, with a token that another one would end
         folder = self._folder_of(job)
         try:
             files = read_list(job.spec.working_folder, self._artifacts) if job.spec.working_folder else {}
             lay_out(files, self._artifacts, folder.of_worker(worker.id))
-            variables = worker_variables(job, worker, self._secrets)
+            variables = worker_variables(job, worker, self._secrets, self._address)
         except (NotFound, InternalError, InvalidInput) as error:  # no further try will change that
             folder.write_refusal(worker.id, error)
             return

@@ -166,6 +166,8 @@ class EndpointReconciler:
 
     def _do(self, state: EndpointState, action: Action) -> None:
         if action.verb == "submit":
+            if self._executor.observe(action.replica_id).phase is not WorkerPhase.ABSENT:
+                return  # before a crash it was started, with a token that another one would end
             replica = next(replica for replica in state.replicas if replica.id == action.replica_id)
             self._executor.submit(self._workers.of(state.endpoint, replica))
         elif action.verb == "stop":

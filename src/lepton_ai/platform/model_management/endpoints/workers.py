@@ -1,7 +1,7 @@
 """From an endpoint to the process of a replica: our model server for a model, or the user's own command."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from lepton_ai.core.database import Database
@@ -18,6 +18,8 @@ SERVED_FILES = ("model.onnx", "signature.json", "preprocessing.json", "decision.
 
 _SAYS = (sys.executable, "-I", "-S", "-c", "import sys; sys.exit(sys.argv[1])")
 
+Address = Callable[[str, str], Mapping[str, str]]
+"""The variables by which a worker finds the cloud, by workspace and worker id; its own token is among them."""
 SecretValue = Callable[[str, str, str], str]
 """The value of a workspace's secret, by workspace, name, and who asks for it."""
 
@@ -30,15 +32,22 @@ class Workers:
         artifacts: Where model files come from.
         models_folder: Where a version's files are laid out for its replicas.
         secret_value: What a secret holds.
+        address: How a user's command finds the cloud.
     """
 
     def __init__(
-        self, database: Database, artifacts: ArtifactStore, models_folder: Path, secret_value: SecretValue
+        self,
+        database: Database,
+        artifacts: ArtifactStore,
+        models_folder: Path,
+        secret_value: SecretValue,
+        address: Address,
     ) -> None:
         self._database = database
         self._artifacts = artifacts
         self._models_folder = models_folder
         self._secret_value = secret_value
+        self._address = address
 
     def of(self, endpoint: Endpoint, replica: Replica) -> WorkerSpec:
         """The worker of a replica. Where a secret is gone or does not open, it is one that says so and ends."""
@@ -53,7 +62,9 @@ class Workers:
             "LEPTON_DEPLOYMENT_NAME": endpoint.name,
             "LEPTON_REPLICA_ID": replica.id,
         }
-        env = variables | (own if command is None else own | _port(command, replica))
+        env = variables | own
+        if command is not None:
+            env = dict(self._address(endpoint.workspace_id, replica.id)) | env | _port(command, replica)
         return WorkerSpec(replica.id, KIND, argv, env, {"endpoint": endpoint.name})
 
     def _variables(self, endpoint: Endpoint) -> dict[str, str]:
