@@ -325,3 +325,18 @@ def test_events_are_found_by_noun_actor_and_time_page_after_page(
     now_ms = clock.now_ms()
     assert names(since_ms=now_ms - 1000) == ["t4", "t3"]
     assert names(object_kind="token", until_ms=now_ms - 2999) == ["t1", "t0"]
+
+
+def test_what_takes_long_to_count_is_counted_only_where_there_is_a_limit(access: Access, database: Database) -> None:
+    quotas, asked = Quotas({"storage_bytes": (lambda *_: 3,)}), []
+
+    def added() -> float:
+        asked.append(1)
+        return 2
+
+    database.read(lambda connection: quotas.check(connection, "default", storage_bytes=added))
+    assert asked == []
+    access.set_quota("default", Quota(storage_bytes=4), "admin")
+    with pytest.raises(QuotaExceeded, match="3 are used, and 2 more"):
+        database.read(lambda connection: quotas.check(connection, "default", storage_bytes=added))
+    assert asked == [1]

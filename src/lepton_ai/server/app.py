@@ -13,7 +13,9 @@ from lepton_ai import __version__
 from lepton_ai.core.errors import InternalError, InvalidInput, LeptonError, NotFound, Unavailable
 from lepton_ai.core.log import log
 from lepton_ai.server.control_plane import ControlPlane
+from lepton_ai.server.dispatch import ByNoun
 from lepton_ai.server.guard import App, Guard, answer_error
+from lepton_ai.server.openapi import document_of
 from lepton_ai.server.routes import (
     absent,
     artifacts,
@@ -92,6 +94,9 @@ def create_app(plane: ControlPlane) -> App:
         await plane.database.write_async(lambda connection: connection.exec_driver_sql("SELECT 1").scalar())
         return {"status": "ok"}
 
+    routes = list(app.router.routes)
+    app.router.routes[:] = [ByNoun(routes)]
+    app.openapi = lambda: document_of(app, routes)  # type: ignore[method-assign]  # FastAPI's own way to change it
     app.add_exception_handler(LeptonError, _lepton_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)

@@ -123,11 +123,16 @@ async def answer_error(error: LeptonError, scope: Scope, send: Any) -> None:
 def error_body(error: LeptonError, path: str) -> dict[str, Any]:
     """An error as a body: `{code, message, …}` on the protocol's routes, a problem document on ours."""
     problem = error.as_problem()
-    found = re.match(r"/api/v2/workspaces/[^/]+/([^/]+)", path)
-    if found is None or found[1] not in PROTOCOL_NOUNS:
+    if not speaks_protocol(path):
         return problem
     kept = ("code", "hint", "errors", "request_id")
     return {"message": error.message} | {key: value for key, value in problem.items() if key in kept}
+
+
+def speaks_protocol(path: str) -> bool:
+    """Whether a path is one of the protocol's, whose clients read its shape of an error."""
+    found = re.match(r"/api/v2/workspaces/[^/]+/([^/]+)", path)
+    return found is not None and found[1] in PROTOCOL_NOUNS
 
 
 async def _limited(receive: Any, headers: dict[bytes, bytes], limit: int) -> Any:

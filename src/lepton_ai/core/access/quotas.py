@@ -31,11 +31,12 @@ class Quotas:
         """What a workspace has, by the fields of `Quota`."""
         return {name: self._count(connection, workspace_id, name) for name in vars(Quota())}
 
-    def check(self, connection: Connection, workspace_id: str, **more: float) -> None:
+    def check(self, connection: Connection, workspace_id: str, **more: float | Callable[[], float]) -> None:
         """Refuse more than the quota allows. Call it before the thing is written, in the same transaction.
 
         Args:
-            more: How much would be added, by the fields of `Quota`; what is zero or less is not looked at.
+            more: How much would be added, by the fields of `Quota`; what is zero or less is not looked at. A function
+                where that takes long to find out: it is called only if there is a limit.
 
         Raises:
             QuotaExceeded: It would be too much.
@@ -44,9 +45,12 @@ class Quotas:
         workspace = find_workspace(connection, workspace_id)
         if workspace is None or workspace.removed_at_ms is not None:
             raise NotFound(f"there is no workspace {workspace_id!r}")
-        for name, added in more.items():
+        for name, wanted in more.items():
             limit = getattr(workspace.quota, name)
-            if limit is None or added <= 0:
+            if limit is None:
+                continue
+            added = wanted() if callable(wanted) else wanted
+            if added <= 0:
                 continue
             used = self._count(connection, workspace_id, name)
             if used + added > limit:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import BigInteger, Column, Connection, RowMapping, String, Table, insert, select, update
+from sqlalchemy import BigInteger, Column, Connection, RowMapping, String, Table, bindparam, insert, select, update
 
 from lepton_ai.core.database import Json, metadata
 from lepton_ai.core.errors import InvalidInput
@@ -57,6 +57,10 @@ class Workspace:
     removed_at_ms: int | None = None
 
 
+# Built once, as every create asks for it: building a statement costs more than running it.
+_FIND = select(workspaces_table).where(workspaces_table.c.id == bindparam("workspace"))
+
+
 def check_workspace_id(workspace_id: str) -> None:
     """Refuse what cannot be a workspace's name.
 
@@ -75,7 +79,7 @@ def insert_workspace(connection: Connection, workspace_id: str, now_ms: int) -> 
 
 def find_workspace(connection: Connection, workspace_id: str) -> Workspace | None:
     """One workspace, removed or not."""
-    row = connection.execute(select(workspaces_table).filter_by(id=workspace_id)).mappings().first()
+    row = connection.execute(_FIND, {"workspace": workspace_id}).mappings().first()
     return _workspace(row) if row else None
 
 

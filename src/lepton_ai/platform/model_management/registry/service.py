@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy import Connection
 
@@ -87,7 +88,7 @@ class Registry:
         def work(connection: Connection) -> ModelVersion:
             if once and (made := once.made_before(connection, workspace_id)):
                 return resolve(connection, workspace_id, ModelReference(name, made))
-            added = store.bytes_added(connection, workspace_id, manifest)
+            added = partial(store.bytes_added, connection, workspace_id, manifest)
             self._quotas.check(connection, workspace_id, storage_bytes=added)
             version = insert(connection)
             if once:
