@@ -150,3 +150,21 @@ def test_write_that_fails_leaves_what_is_remembered_right(database: Database) ->
     with pytest.raises(Exception, match="UNIQUE"):
         put(database, 1)
     assert known() == 1
+
+
+def test_sign_that_stays_the_same_saves_the_reading(database: Database) -> None:
+    looks = []
+
+    def look(connection: Connection) -> int:
+        looks.append(1)
+        return int(connection.execute(text("SELECT count(*) FROM t WHERE x < 100")).scalar_one())
+
+    known = Remembered(database, look, lambda c: c.execute(text("SELECT max(x) FROM t WHERE x < 100")).scalar())
+    put(database, 1)
+    assert known() == 1
+    put(database, 100)
+    put(database, 101)
+    assert known() == 1
+    assert len(looks) == 1
+    put(database, 2)
+    assert (known(), len(looks)) == (2, 2)

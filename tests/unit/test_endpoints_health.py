@@ -77,4 +77,4 @@ def test_replicas_are_looked_up_only_when_there_may_be_others() -> None:
 
 def test_very_many_replicas_are_asked_less_often() -> None:
     assert Street(model("a")).watch.round() == PROBE_PERIOD_S
-    assert Street(*(model(f"r{number}") for number in range(500))).watch.round() == 5 * PROBE_PERIOD_S
+    assert Street(*(model(f"r{number}") for number in range(500))).watch.round() == 10 * PROBE_PERIOD_S

@@ -17,7 +17,7 @@ DUE_AT_ONCE: Mapping[str, Any] = MappingProxyType({**FREE, "next_check_at_ms": 0
 """What a row says that nobody holds and that somebody should look at."""
 
 
-_FAR_AHEAD_MS = 120_000
+_FAR_AHEAD_MS = 900_000
 """Longer than any lease, and than any pause between two looks."""
 
 

@@ -2,9 +2,15 @@
 
 from typing import Generic, TypeVar
 
+from sqlalchemy import Connection
+
 from lepton_ai.core.database import Database, Work
 
 Result = TypeVar("Result")
+
+
+def _no_sign(_connection: Connection) -> object:
+    return None
 
 
 class Remembered(Generic[Result]):
@@ -13,16 +19,24 @@ class Remembered(Generic[Result]):
     Args:
         database: What is read. All that writes to it must be of this process.
         work: Reads it.
+        sign: Reads something small that is another one whenever `work` would read something else. Left out: every write
+            counts as a change.
     """
 
-    def __init__(self, database: Database, work: Work[Result]) -> None:
+    def __init__(self, database: Database, work: Work[Result], sign: Work[object] = _no_sign) -> None:
         self._database = database
         self._work = work
-        self._known: tuple[int, Result] | None = None
+        self._sign = sign
+        self._known: tuple[int, object, Result] | None = None
 
     def __call__(self) -> Result:
         """What the database holds now."""
         commits, known = self._database.commits, self._known
-        if known is None or known[0] != commits:
-            self._known = known = (commits, self._database.read(self._work))
-        return known[1]
+        if known is not None and known[0] == commits:
+            return known[2]
+        sign = self._database.read(self._sign)
+        if known is None or self._sign is _no_sign or known[1] != sign:
+            self._known = (commits, sign, self._database.read(self._work))
+        else:
+            self._known = (commits, sign, known[2])
+        return self._known[2]

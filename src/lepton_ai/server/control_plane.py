@@ -184,7 +184,7 @@ class ControlPlane:
             database, clock, new_id, journal, hint, quotas, allows_public=settings.allows_public_endpoints
         )
         scaler = Scaler(
-            Remembered(database, endpoint_store.list_endpoints),
+            Remembered(database, endpoint_store.list_endpoints, endpoint_store.sign),
             gateway.stats,
             lambda workspace_id, name: activator.waiting(workspace_id, name),
             endpoints.scale,

@@ -47,6 +47,11 @@ def main(worker_id: str, folder: Path) -> int:
     return _Supervision(worker_id, folder).run()
 
 
+def changes_file(workers: Path) -> Path:
+    """The file whose time changes whenever a worker's state does, beside the folder of all workers."""
+    return workers.with_name("workers.changed")
+
+
 class _Supervision:
     def __init__(self, worker_id: str, folder: Path) -> None:
         self._folder = folder
@@ -197,6 +202,9 @@ class _Supervision:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, self._folder / "state.json")
+        # One file for all workers, so that whoever watches looks at one. It is a hint: a full disk may take it.
+        with contextlib.suppress(OSError):
+            changes_file(self._folder.parent).touch()
 
 
 def identity_of(pid: int) -> dict[str, Any] | None:

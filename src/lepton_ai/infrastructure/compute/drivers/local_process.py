@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -29,9 +30,11 @@ from lepton_ai.infrastructure.compute.port import (
     WorkerSpec,
     WorkerState,
 )
-from lepton_ai.infrastructure.compute.supervisor import MARKER, identity_of
+from lepton_ai.infrastructure.compute.supervisor import MARKER, changes_file, identity_of
 
 _WATCH_INTERVAL_S = 0.1
+_LONGEST_UNSEEN_S = 2.0
+"""How often all workers are looked at though none said that it changed."""
 _MARK = "LEPTON_EXECUTOR_WORKER"
 """The variable by which what is left of a worker is found after its supervisor was killed."""
 
@@ -159,7 +162,15 @@ class LocalProcessExecutor:
 
     def _watch(self, changed: Callable[[str], None]) -> None:
         alive: dict[str, float] = {}
+        seen, looked_s = 0, 0.0
         while not self._closing.wait(_WATCH_INTERVAL_S):
+            try:
+                moment = changes_file(self._folders.workers).stat().st_mtime_ns
+            except OSError:
+                moment = 0
+            if moment == seen and time.monotonic() - looked_s < _LONGEST_UNSEEN_S:
+                continue
+            seen, looked_s = moment, time.monotonic()
             for folder in list(self._folders.workers.iterdir()):
                 try:
                     written = (folder / "state.json").stat().st_mtime

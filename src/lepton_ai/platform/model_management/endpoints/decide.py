@@ -26,7 +26,7 @@ COMMAND_START_TIMEOUT_MS = 900_000
 """A user's command may fetch and load what it needs before it listens."""
 DRAIN_MS = 150
 """How long a replica lives on after the gateway stopped sending it requests, so that those on the way arrive."""
-LOOK_AGAIN_MS = 30_000
+LOOK_AGAIN_MS = 300_000
 """How long an endpoint at peace is left alone; the health watch makes it due before, should a replica fall silent."""
 DOUBT_MS = 250
 """How soon a replica that did not answer a probe is asked again: a dead one is out of service within three periods."""

@@ -9,7 +9,7 @@ from lepton_ai.platform.model_management.endpoints.probe import Probe
 from lepton_ai.platform.model_management.endpoints.records import Watched
 
 PROBE_PERIOD_S = 2.0
-_PROBES_PER_S = 50.0
+_PROBES_PER_S = 25.0
 """Where there are very many replicas the period grows: asking them never costs more than a few percent of a core."""
 
 

@@ -213,6 +213,24 @@ def make_due(connection: Connection, replica_id: str) -> None:
     connection.execute(update(endpoints_table).where(endpoints_table.c.id == owner).values(next_check_at_ms=0))
 
 
+def sign(connection: Connection) -> object:
+    """Something small that is another one after each change that gateway, scaler or health watch care about.
+
+    A user's change has another time, a replica's another moment; what comes or goes changes the counts. A pass of the
+    reconciler that changed nothing leaves it as it was.
+    """
+    endpoint, replica = endpoints_table.c, replicas_table.c
+    endpoints = select(
+        func.count(),
+        func.sum(endpoint.updated_at_ms),
+        func.sum(endpoint.desired_replicas),
+        func.sum(endpoint.generation),
+        func.sum(endpoint.deleting),
+    )
+    replicas = select(func.count(), func.sum(replica.changed_at_ms)).where(replica.status.not_in(_OVER))
+    return tuple(connection.execute(endpoints).one()), tuple(connection.execute(replicas).one())
+
+
 def watched(connection: Connection) -> list[Watched]:
     """The replicas whose health is watched: those that are ready."""
     specs = {endpoint.id: endpoint.spec for endpoint in list_endpoints(connection)}
