@@ -10,6 +10,7 @@ import numpy as np
 
 HERE = Path(__file__).resolve().parent
 SETS = ("digits", "clothes", "lungs", "heartbeats")
+_QUICK_SETS = ("digits", "heartbeats")
 SPOILED = ("digits, rate x 30", "digits, rate / 30", "clothes, rate x 30", "clothes, rate / 30")
 BUDGET, BUDGET_S = "digits, within 30 s", 30.0
 NOISY = "a fifth of labels wrong"
@@ -28,12 +29,13 @@ PARTS = (
 def measure(root: Path, seeds: list[int], *, quick: bool) -> dict[str, dict[str, Any]]:
     """By case and arm: the score for each seed, and the median of the seconds. The ablation takes the first seed."""
     wanted: list[tuple[str, str, list[int]]] = []
-    for name in SETS:
+    for name in _QUICK_SETS if quick else SETS:
         wanted += [(name, arm, seeds) for arm in ("ours", "fixed")]
     for name in SPOILED:
-        wanted += [(name, arm, seeds) for arm in ("ours", "fixed")]
+        if not quick or name.startswith(_QUICK_SETS):
+            wanted += [(name, arm, seeds) for arm in ("ours", "fixed")]
     wanted.append((BUDGET, "ours", seeds))
-    for name in ("digits", "clothes"):
+    for name in ("digits",) if quick else ("digits", "clothes"):
         wanted.append((name, "keras", seeds))
         wanted += [(f"{name}, {NOISY}", arm, seeds) for arm in ("ours", "fixed", "keras")]
     if not quick:
@@ -52,12 +54,12 @@ def measure(root: Path, seeds: list[int], *, quick: bool) -> dict[str, dict[str,
 def verdicts(told: dict[str, dict[str, Any]]) -> list[tuple[str, bool]]:
     """What must hold of adapting."""
     checks = []
-    for name in SPOILED:
+    for name in (each for each in SPOILED if each in told):
         base = told[name.partition(",")[0]]
         tuned, naive = float(np.mean(base["ours"]["scores"])), base["naive"]
         kept = (float(np.mean(told[name]["ours"]["scores"])) - naive) / (tuned - naive)
         checks.append((f"{name}: {kept:.3f} of the skill is kept, >= 0.95", kept >= 0.95))
-    for name in ("digits", "clothes"):
+    for name in (each for each in ("digits", "clothes") if f"{each}, {NOISY}" in told):
         cost = {
             arm: float(np.mean(told[name][arm]["scores"]) - np.mean(told[f"{name}, {NOISY}"][arm]["scores"]))
             for arm in ("ours", "keras")

@@ -10,8 +10,14 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 
 
-def measure(root: Path, seeds: list[int]) -> dict[str, Any]:
-    """Run everything once for each seed; budgets follow from what plain Keras took in this very run."""
+def measure(root: Path, seeds: list[int], *, quick: bool) -> dict[str, Any]:
+    """Run everything once for each seed; budgets follow from what plain Keras took in this very run.
+
+    Args:
+        root: The folder of the data sets.
+        seeds: For each fit.
+        quick: Leave clothes and steel out.
+    """
     told: dict[str, Any] = {}
     plain, founding = [], []
     for seed in seeds:
@@ -27,13 +33,15 @@ def measure(root: Path, seeds: list[int]) -> dict[str, Any]:
         ("mnist, free, three plain epochs", "mnist", 3 * epoch_s),
     ):
         told[label] = _summary([_fit(root, name, f"free:{budget_s:.1f}", seed) for seed in seeds])
+    told["pneumonia, free"] = _summary([_fit(root, "pneumonia", "free:", seed) for seed in seeds])
+    if quick:
+        return told
     fashion = [_fit(root, "fashion", "plain:10", seed) for seed in seeds[:1]]
     fashion_s = median(each["seconds"] - each["stalled_s"] for each in fashion)
     told["fashion, plain Keras, 10 epochs"] = _summary(fashion)
     told["fashion, free, the same time"] = _summary(
         [_fit(root, "fashion", f"free:{fashion_s:.1f}", seed) for seed in seeds]
     )
-    told["pneumonia, free"] = _summary([_fit(root, "pneumonia", "free:", seed) for seed in seeds])
     folds = [_fit(root, f"defects:{fold}", "free:", seed) for seed in seeds[:1] for fold in range(5)]
     told["steel defects, five folds, free"] = _summary(folds)
     return told
@@ -42,15 +50,20 @@ def measure(root: Path, seeds: list[int]) -> dict[str, Any]:
 def verdicts(told: dict[str, Any]) -> list[tuple[str, bool]]:
     """What must hold on images."""
     founding, plain = told["mnist, founding script"], told["mnist, plain Keras, 10 epochs"]
-    return [
+    checks = [
         ("founding script: mean accuracy >= 0.9940", founding["accuracy"] >= 0.9940),
         ("founding script: at most plain Keras' time, stalls left out", founding["seconds"] <= plain["seconds"]),
         ("mnist: 0.99 five times sooner", told["mnist, free, a fifth of that"]["accuracy"] >= 0.99),
         ("mnist: 0.994 in three plain epochs' time", told["mnist, free, three plain epochs"]["accuracy"] >= 0.994),
-        ("fashion: 0.915 in ten plain epochs' time", told["fashion, free, the same time"]["accuracy"] >= 0.915),
         ("pneumonia: AUC >= 0.965", told["pneumonia, free"]["auc"] >= 0.965),
-        ("steel defects: accuracy >= 0.99", told["steel defects, five folds, free"]["accuracy"] >= 0.99),
     ]
+    for name, text, bound in (
+        ("fashion, free, the same time", "fashion: 0.915 in ten plain epochs' time", 0.915),
+        ("steel defects, five folds, free", "steel defects: accuracy >= 0.99", 0.99),
+    ):
+        if name in told:
+            checks.append((text, told[name]["accuracy"] >= bound))
+    return checks
 
 
 def _epochs_to(accuracies: list[float], accuracy: float) -> int:

@@ -11,6 +11,7 @@ import numpy as np
 
 HERE = Path(__file__).resolve().parent
 NAMES = ("ecg", "remaining_life", "walmart", "bike", "etth1", "sst2", "spam", "films")
+QUICK = ("walmart", "etth1", "films")
 _WITHOUT_CHANCE = ("walmart", "bike", "etth1")
 
 

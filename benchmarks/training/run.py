@@ -1,7 +1,7 @@
 """`make bench-training DATA=…`: peers and ours side by side on real data.
 
 python benchmarks/training/run.py --data FOLDER                      everything, seeds 0 to 2
-python benchmarks/training/run.py --data FOLDER --quick              the gate: one seed, quick peers, <= 30 minutes
+python benchmarks/training/run.py --data FOLDER --quick              the gate: one seed, some of each, <= 30 minutes
 python benchmarks/training/run.py --data FOLDER --sets heart,pima    some sets of the tables
 python benchmarks/training/run.py --data FOLDER --suites images      the images alone; also `kinds` and `adapts`
 
@@ -57,7 +57,7 @@ def main() -> int:
 
 
 def _images(options: argparse.Namespace, _names: list[str], seeds: list[int]) -> dict[str, Any]:
-    told = image_suite.measure(options.data, seeds)
+    told = image_suite.measure(options.data, seeds, quick=options.quick)
     return {"results": told, "checks": _checks(image_suite.verdicts(told))}
 
 
@@ -69,6 +69,7 @@ def _tables(options: argparse.Namespace, names: list[str], seeds: list[int]) -> 
         options.results / "environments",
         threads=os.cpu_count() or 1,
         rows=options.rows,
+        parts=table_suite.QUICK_PARTS if options.quick else None,
     )
     methods = table_suite.QUICK if options.quick else (*table_suite.FULL, table_suite.BESIDE)
     if options.methods:
@@ -80,7 +81,8 @@ def _tables(options: argparse.Namespace, names: list[str], seeds: list[int]) -> 
 
 
 def _kinds(options: argparse.Namespace, _names: list[str], seeds: list[int]) -> dict[str, Any]:
-    kinds = options.kinds.split(",") if options.kinds else list(kinds_suite.NAMES)
+    names = kinds_suite.QUICK if options.quick else kinds_suite.NAMES
+    kinds = options.kinds.split(",") if options.kinds else list(names)
     told = kinds_suite.measure(options.data, kinds, seeds)
     return {"results": told, "checks": _checks(kinds_suite.verdicts(told))}
 
@@ -101,7 +103,7 @@ _SUITES = {"tables": _tables, "images": _images, "kinds": _kinds, "adapts": _ada
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="the folder of the data sets")
-    parser.add_argument("--quick", action="store_true", help="one seed and the quick peers")
+    parser.add_argument("--quick", action="store_true", help="one seed and some of each suite")
     parser.add_argument("--suites", default="tables,images,kinds,adapts", help="some of these, with commas")
     parser.add_argument("--sets", default="", help="names of tables, with commas")
     parser.add_argument("--kinds", default="", help="names of files in kinds/, with commas")

@@ -5,6 +5,7 @@ import sys
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,8 @@ HERE = Path(__file__).resolve().parent
 PLATFORM = HERE.parents[1] / "src" / "lepton_ai" / "platform"
 CAP_S = 120.0
 BARS = ("linear", "lightgbm", "lightgbm:cautious")
-QUICK = ("ours", *BARS, "histgb", "mlp")
-FULL = (*QUICK, "pytabkit:realmlp", "pytabkit:tabm")
+QUICK, QUICK_PARTS = ("ours", *BARS), 2
+FULL = ("ours", *BARS, "histgb", "mlp", "pytabkit:realmlp", "pytabkit:tabm")
 BESIDE = "autogluon:60"
 
 
@@ -37,6 +38,7 @@ class Runner:
         environments: Where peers' environments go.
         threads: For each fit.
         rows: The most rows of a set.
+        parts: How many parts of each set are tested on; None for all of them.
     """
 
     root: Path
@@ -45,6 +47,7 @@ class Runner:
     environments: Path
     threads: int
     rows: int
+    parts: int | None = None
 
     def run(self, methods: tuple[str, ...], names: list[str], seeds: list[int]) -> list[Result]:
         """Every fit that is not on record yet, and all results."""
@@ -65,7 +68,7 @@ class Runner:
         code = _code(method, python, self.rows)
         store = self.own if method == "ours" else self.peers
         found, over_the_cap = [], None
-        for fold, (train, test) in enumerate(_parts(table, seed)):
+        for fold, (train, test) in enumerate(islice(_parts(table, seed), self.parts)):
             key = Key(table.name, method, seed, fold, code)
             result = store.get(key)
             if result is None:
