@@ -24,7 +24,6 @@ class Street:
             self.executor,
             Probe(model=self._answers, command=self._answers),
             self.silent.append,
-            lambda _where, error: None,
         )
 
     def _replicas(self) -> list[Watched]:

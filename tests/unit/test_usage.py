@@ -34,7 +34,7 @@ class Meter:
     def another(self) -> UsageMeter:
         """The meter of the next control plane."""
         return UsageMeter(
-            self.database, self.executor, lambda: self.workers, self.clock, self.looked.append, print, self.consumed
+            self.database, self.executor, lambda: self.workers, self.clock, self.looked.append, self.consumed
         )
 
     def consumed(self, pids: Sequence[int]) -> Mapping[int, Consumption]:

@@ -18,6 +18,7 @@ from lepton_ai.core.ids import id_source
 from lepton_ai.core.log import log
 from lepton_ai.core.master_key import MasterKeyFile
 from lepton_ai.core.migrate import migrate
+from lepton_ai.core.periodic import Periodic
 from lepton_ai.core.reconcile import ReconcileLoop
 from lepton_ai.core.remembered import Remembered
 from lepton_ai.core.settings import Settings
@@ -42,7 +43,7 @@ from lepton_ai.infrastructure.storage.secrets.service import Secrets
 from lepton_ai.infrastructure.storage.volumes.service import Volumes
 from lepton_ai.platform.gc.service import Leftovers
 from lepton_ai.platform.model_management.endpoints import store as endpoint_store
-from lepton_ai.platform.model_management.endpoints.health import HealthWatch
+from lepton_ai.platform.model_management.endpoints.health import PROBE_PERIOD_S, HealthWatch
 from lepton_ai.platform.model_management.endpoints.probe import Probe
 from lepton_ai.platform.model_management.endpoints.reconciler import EndpointReconciler
 from lepton_ai.platform.model_management.endpoints.records import (
@@ -101,8 +102,8 @@ class ControlPlane:
     job_loop: ReconcileLoop[JobState, Any, JobChange]
     control_socket: str
     activator: Activator
-    scaler: Scaler
     health: HealthWatch
+    background: tuple[Periodic, ...]
 
     @classmethod
     def open(cls, settings: Settings, environment: Mapping[str, str]) -> "ControlPlane":
@@ -189,7 +190,6 @@ class ControlPlane:
             lambda workspace_id, name: activator.waiting(workspace_id, name),
             endpoints.scale,
             clock,
-            report,
         )
         activator = Activator(
             activator_socket,
@@ -197,9 +197,7 @@ class ControlPlane:
             scaler.wake,
             report,
         )
-        health = HealthWatch(
-            lambda: database.read(endpoint_store.watched), executor, Probe(), replica_is_silent, report
-        )
+        health = HealthWatch(lambda: database.read(endpoint_store.watched), executor, Probe(), replica_is_silent)
         reconciler = EndpointReconciler(
             database=database,
             executor=executor,
@@ -238,6 +236,7 @@ class ControlPlane:
             hint=hint_jobs,
         )
         job_loop = ReconcileLoop(job_reconciler, clock, report)
+        meter = UsageMeter(database, executor, lambda: metered_workers(database), clock, access.retire_workloads_except)
         return cls(
             settings=settings,
             folders=folders,
@@ -262,22 +261,19 @@ class ControlPlane:
             leftovers=Leftovers(collectors(folders, database, artifacts, objects, executor, clock), database, journal),
             executor=executor,
             gateway=gateway,
-            meter=UsageMeter(
-                database,
-                executor,
-                lambda: metered_workers(database),
-                clock,
-                access.retire_workloads_except,
-                report,
-            ),
+            meter=meter,
             loop=loop,
             reconciler=reconciler,
             health=health,
+            background=(
+                Periodic("health-watch", health.round, report, first_pause_s=PROBE_PERIOD_S),
+                Periodic("scaler", scaler.look, report, first_pause_s=1.0),
+                Periodic("usage-meter", meter.look, report),
+            ),
             run_loop=run_loop,
             job_loop=job_loop,
             control_socket=control_socket,
             activator=activator,
-            scaler=scaler,
         )
 
     def start(self) -> None:
@@ -290,11 +286,10 @@ class ControlPlane:
         self.gateway.start()
         self.executor.watch(self._worker_changed)
         self.loop.start()
-        self.health.start()
-        self.scaler.start()
         self.run_loop.start()
-        self.meter.start()
         self.job_loop.start()
+        for each in self.background:
+            each.start()
 
     def stop(self, *, keep_workloads: bool) -> None:
         """Stop the loops, and unless they are to be kept everything that runs; then close the database.
@@ -302,9 +297,10 @@ class ControlPlane:
         Args:
             keep_workloads: Leave gateway and replicas running, for the next control plane to adopt.
         """
-        self.meter.stop()
-        self.scaler.stop()
-        self.health.stop()
+        for each in self.background:
+            each.stop()
+        self._look_once_more()
+        self.health.close()
         self.loop.stop()
         self.run_loop.stop()
         self.job_loop.stop()
@@ -317,6 +313,12 @@ class ControlPlane:
             remove_socket_folder(self.settings.data_dir)
         self.executor.close()
         self.database.close()
+
+    def _look_once_more(self) -> None:
+        try:
+            self.meter.look()
+        except Exception as error:  # noqa: BLE001 - what was used lately is lost, and the end goes on
+            report("usage-meter", error)
 
     def _ensure_admin(self) -> None:
         self.access.create_workspace(DEFAULT_WORKSPACE)

@@ -1,6 +1,5 @@
 """The meter: looks at the workers that run every few seconds, and adds up what their workspaces use."""
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -32,7 +31,6 @@ class UsageMeter:
         workers: Lists the workers that are to be counted.
         clock: Where the time comes from.
         looked: Called after each look with the ids of the workers there are.
-        report: Called with an exception of a look; the next look tries again.
         consumption: What processes use.
     """
 
@@ -43,7 +41,6 @@ class UsageMeter:
         workers: Callable[[], Sequence[MeteredWorker]],
         clock: Clock,
         looked: Callable[[Sequence[str]], None],
-        report: Callable[[str, Exception], None],
         consumption: Callable[[Sequence[int]], Mapping[int, Consumption]] = consumption_of,
     ) -> None:
         self._database = database
@@ -51,25 +48,12 @@ class UsageMeter:
         self._workers = workers
         self._clock = clock
         self._looked = looked
-        self._report = report
         self._consumption = consumption
         self._seen: dict[str, _Seen] | None = None
         self._memory_bytes: Mapping[str, int] = {}
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="usage-meter", daemon=True)
 
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Look once more, and end."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def look(self) -> None:
-        """Count what was used since the last look."""
+    def look(self) -> float:
+        """Count what was used since the last look; returns the pause until the next one."""
         listed = self._workers()
         states = {worker.worker_id: self._executor.observe(worker.worker_id) for worker in listed}
         running = [worker for worker in listed if states[worker.worker_id].phase is WorkerPhase.RUNNING]
@@ -90,6 +74,7 @@ class UsageMeter:
         if used:
             self._database.write(lambda connection: add_usage(connection, used))
         self._looked(list(states))
+        return INTERVAL_S
 
     def memory_bytes(self, workspace_id: str) -> int:
         """How much memory the workspace's workers held at the last look."""
@@ -107,12 +92,3 @@ class UsageMeter:
         cpu_s = 0.0 if adopted else max(0.0, found.cpu_s - before.cpu_s)
         hour_ms = now_ms - now_ms % HOUR_MS
         return Usage(hour_ms, cpu_s, span_s if worker.is_replica else 0.0, span_s)
-
-    def _run(self) -> None:
-        stopping, pause_s = False, 0.0
-        while not stopping:
-            stopping, pause_s = self._stopping.wait(pause_s), INTERVAL_S
-            try:
-                self.look()
-            except Exception as error:  # noqa: BLE001 - the next look tries again
-                self._report("usage", error)

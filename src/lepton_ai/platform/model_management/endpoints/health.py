@@ -21,7 +21,6 @@ class HealthWatch:
         executor: Knows whether its process runs.
         probe: Asks a replica.
         silent: Called with the id of a replica that did not answer.
-        report: Called with an exception of a round; the next round tries again.
     """
 
     def __init__(
@@ -30,29 +29,18 @@ class HealthWatch:
         executor: Executor,
         probe: Probe,
         silent: Callable[[str], object],
-        report: Callable[[str, Exception], None],
     ) -> None:
         self._replicas = replicas
         self._executor = executor
         self._probe = probe
         self._silent = silent
-        self._report = report
         self._watched: Sequence[Watched] = ()
         self._changed = threading.Event()
-        self._stopping = threading.Event()
         self._pool = ThreadPoolExecutor(8, thread_name_prefix="health")
-        self._thread = threading.Thread(target=self._run, name="health-watch", daemon=True)
         self._changed.set()
 
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
+    def close(self) -> None:
+        """Ask nobody any more."""
         self._pool.shutdown()
 
     def changed(self) -> None:
@@ -67,7 +55,11 @@ class HealthWatch:
         """
         if self._changed.is_set():
             self._changed.clear()
-            self._watched = self._replicas()
+            try:
+                self._watched = self._replicas()
+            except Exception:
+                self._changed.set()
+                raise
         answers = self._pool.map(self._answers, self._watched)
         for watched, answered in zip(self._watched, answers, strict=True):
             if not answered:
@@ -77,12 +69,3 @@ class HealthWatch:
     def _answers(self, watched: Watched) -> bool:
         runs = self._executor.observe(watched.replica_id).phase is WorkerPhase.RUNNING
         return runs and self._probe.of(watched.spec)(watched.address)
-
-    def _run(self) -> None:
-        pause_s = PROBE_PERIOD_S
-        while not self._stopping.wait(pause_s):
-            try:
-                pause_s = self.round()
-            except Exception as error:  # noqa: BLE001 - the next round tries again
-                self._changed.set()
-                self._report("health", error)

@@ -1,6 +1,5 @@
 """The scaler: follows the traffic of endpoints and sets how many replicas they are to have. The one that does."""
 
-import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,7 +30,6 @@ class Scaler:
         waiting: How many requests wait for an endpoint to wake, by workspace and name.
         scale: Sets a number, by workspace, name, number and reason.
         clock: Where the time comes from.
-        report: Called with an exception of a look.
     """
 
     def __init__(
@@ -41,44 +39,31 @@ class Scaler:
         waiting: Callable[[str, str], int],
         scale: Callable[[str, str, int, str], object],
         clock: Clock,
-        report: Callable[[str, Exception], None],
     ) -> None:
         self._endpoints = endpoints
         self._stats = stats
         self._waiting = waiting
         self._scale = scale
         self._clock = clock
-        self._report = report
         self._memory: dict[str, _Memory] = {}
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="scaler", daemon=True)
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
 
     def wake(self, workspace_id: str, name: str) -> None:
         """A request came for an endpoint that sleeps: have a replica."""
         self._scale(workspace_id, name, 1, "A request came while it slept.")
 
-    def look(self) -> None:
-        """Look once at all endpoints whose number follows their traffic."""
+    def look(self) -> float:
+        """Look once at all endpoints whose number follows their traffic; returns the pause until the next look."""
         scaled = [each for each in self._endpoints() if each.spec.scaling is not None and not each.deleting]
         if not scaled:
             self._memory.clear()
-            return
+            return _PERIOD_S
         now_ms, stats = self._clock.now_ms(), self._stats()
         kept = {}
         for endpoint in scaled:
             memory = kept[endpoint.id] = self._memory.get(endpoint.id) or _Memory(now_ms)
             self._look_at(endpoint, memory, stats.get(f"{endpoint.workspace_id}/{endpoint.name}"), now_ms)
         self._memory = kept
+        return _PERIOD_S
 
     def _look_at(self, endpoint: Endpoint, memory: _Memory, seen: EndpointStats | None, now_ms: int) -> None:
         scaling = endpoint.spec.scaling
@@ -99,10 +84,3 @@ class Scaler:
         if wanted != endpoint.desired_replicas:
             why = "No request came for a while." if not wanted else "Its traffic asks for it."
             self._scale(endpoint.workspace_id, endpoint.name, wanted, why)
-
-    def _run(self) -> None:
-        while not self._stopping.wait(_PERIOD_S):
-            try:
-                self.look()
-            except Exception as error:  # noqa: BLE001 - the next look may do
-                self._report("scaler", error)
