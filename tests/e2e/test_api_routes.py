@@ -6,7 +6,7 @@ import httpx2
 import pytest
 
 from cloud_lab import CloudLab
-from lepton_ai.server.dispatch import noun_of
+from lepton_ai.server.rights import noun_of
 
 BASE = "/api/v2/workspaces/default"
 

@@ -134,7 +134,7 @@ def test_what_is_remembered_is_read_again_only_after_a_write(database: Database)
         looks.append(1)
         return list(connection.execute(text("SELECT x FROM t ORDER BY x")).scalars())
 
-    known = Remembered(database, look)
+    known = Remembered(database, look, lambda c: c.execute(text("SELECT max(x) FROM t")).scalar())
     assert known() == known() == []
     assert len(looks) == 1
     for x in range(200):  # whoever was told that it is written reads it, every time
@@ -144,7 +144,10 @@ def test_what_is_remembered_is_read_again_only_after_a_write(database: Database)
 
 
 def test_write_that_fails_leaves_what_is_remembered_right(database: Database) -> None:
-    known = Remembered(database, lambda c: c.execute(text("SELECT count(*) FROM t")).scalar_one())
+    def count(connection: Connection) -> int:
+        return int(connection.execute(text("SELECT count(*) FROM t")).scalar_one())
+
+    known = Remembered(database, count, count)
     put(database, 1)
     assert known() == 1
     with pytest.raises(Exception, match="UNIQUE"):
@@ -152,7 +155,7 @@ def test_write_that_fails_leaves_what_is_remembered_right(database: Database) ->
     assert known() == 1
 
 
-def test_sign_that_stays_the_same_saves_the_reading(database: Database) -> None:
+def test_fingerprint_that_stays_the_same_saves_the_reading(database: Database) -> None:
     looks = []
 
     def look(connection: Connection) -> int:

@@ -5,8 +5,9 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from endpoint_records import new_endpoint
 from lepton_ai.infrastructure.compute.port import WorkerPhase, WorkerState
-from lepton_ai.platform.model_management.endpoints import service
+from lepton_ai.platform.model_management.endpoints.changes import in_status, with_spec
 from lepton_ai.platform.model_management.endpoints.decide import (
     DRAIN_MS,
     FAILURES_UNTIL_ERROR,
@@ -41,23 +42,7 @@ class World:
 
     def __init__(self, replicas: int = 2) -> None:
         self.now_ms = 1_000_000
-        self.endpoint: Endpoint | None = Endpoint(
-            id="ep-1",
-            workspace_id="default",
-            name="digits",
-            spec=EndpointSpec("digits", 1, replicas),
-            generation=1,
-            status=EndpointStatus.STARTING,
-            reason=EndpointReason.REPLICAS_START,
-            message="",
-            deleting=False,
-            failures=0,
-            retry_at_ms=0,
-            created_at_ms=0,
-            updated_at_ms=0,
-            created_by="test",
-            desired_replicas=replicas,
-        )
+        self.endpoint: Endpoint | None = new_endpoint("digits", EndpointSpec("digits", 1, replicas))
         self.replicas: dict[str, Replica] = {}
         self.workers: dict[str, WorkerState] = {}
         self.answering: dict[str, bool] = {}
@@ -100,7 +85,7 @@ class World:
     def ask(self, **spec: object) -> None:
         """Change the spec as a user does."""
         assert self.endpoint is not None
-        self.endpoint = service._with_spec(self.endpoint, replace(self.endpoint.spec, **spec))
+        self.endpoint = with_spec(self.endpoint, replace(self.endpoint.spec, **spec))
 
     def ready(self, generation: int | None = None) -> list[str]:
         return [
@@ -404,7 +389,7 @@ def test_a_removed_endpoint_is_gone_when_its_last_replica_is() -> None:
     world = World(replicas=2)
     world.run()
     assert world.endpoint is not None
-    world.endpoint = service._in_status(replace(world.endpoint, deleting=True), EndpointReason.BEING_REMOVED)
+    world.endpoint = in_status(replace(world.endpoint, deleting=True), EndpointReason.BEING_REMOVED)
     world.step()
     assert status_of(world) is EndpointStatus.DELETING
     world.run()

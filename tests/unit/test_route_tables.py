@@ -2,18 +2,18 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection
 
+from endpoint_records import new_endpoint
 from lepton_ai.core.database import Database
 from lepton_ai.core.migrate import migrate
 from lepton_ai.core.settings import Settings
 from lepton_ai.platform.model_management.endpoints import store
 from lepton_ai.platform.model_management.endpoints.lifecycle import (
     REPLICA_LIFECYCLE,
-    EndpointReason,
-    EndpointStatus,
     ReplicaReason,
 )
 from lepton_ai.platform.model_management.endpoints.records import Command, Endpoint, EndpointSpec, Replica
@@ -22,23 +22,8 @@ from lepton_ai.server.gateway_table import RouteTables
 DIGEST = "0123456789abcdef" * 4
 
 
-def endpoint(name: str, workspace_id: str = "default", **spec: object) -> Endpoint:
-    return Endpoint(
-        id=f"ep-{name}",
-        workspace_id=workspace_id,
-        name=name,
-        spec=EndpointSpec(**spec),
-        generation=1,
-        status=EndpointStatus.STARTING,
-        reason=EndpointReason.REPLICAS_START,
-        message="",
-        deleting=False,
-        failures=0,
-        retry_at_ms=0,
-        created_at_ms=0,
-        updated_at_ms=0,
-        created_by="test",
-    )
+def endpoint(name: str, workspace_id: str = "default", **spec: Any) -> Endpoint:
+    return new_endpoint(name, EndpointSpec(**spec), workspace_id=workspace_id)
 
 
 class House:

@@ -152,7 +152,7 @@ class ControlPlane:
         def hint_runs() -> None:
             run_loop.hint()
 
-        def address(workspace_id: str, worker_id: str) -> Mapping[str, str]:
+        def cloud(workspace_id: str, worker_id: str) -> Mapping[str, str]:
             """By what a worker finds the cloud: the names that `Cloud()` and the protocol's clients look for."""
             return {
                 "LEPTON_WORKSPACE_ID": workspace_id,
@@ -185,7 +185,7 @@ class ControlPlane:
             database, clock, new_id, journal, hint, quotas, allows_public=settings.allows_public_endpoints
         )
         scaler = Scaler(
-            Remembered(database, endpoint_store.list_endpoints, endpoint_store.sign),
+            Remembered(database, endpoint_store.list_endpoints, endpoint_store.fingerprint),
             gateway.stats,
             lambda workspace_id, name: activator.waiting(workspace_id, name),
             endpoints.scale,
@@ -197,14 +197,15 @@ class ControlPlane:
             scaler.wake,
             report,
         )
-        health = HealthWatch(lambda: database.read(endpoint_store.watched), executor, Probe(), replica_is_silent)
+        probe = Probe()
+        health = HealthWatch(lambda: database.read(endpoint_store.watched), executor, probe, replica_is_silent)
         reconciler = EndpointReconciler(
             database=database,
             executor=executor,
-            workers=Workers(database, artifacts, folders.models, secrets.value_of, address),
+            workers=Workers(database, artifacts, folders.models, secrets.value_of, cloud),
             socket_folder=sockets,
             is_routed=gateway.is_routed,
-            probe=Probe(),
+            probe=probe,
             replicas_changed=replicas_changed,
             new_id=new_id,
             journal=journal,
@@ -229,8 +230,8 @@ class ControlPlane:
             artifacts=artifacts,
             folder=folders.jobs,
             room=room,
-            secrets=secrets.value_of,
-            address=address,
+            secret_value=secrets.value_of,
+            cloud=cloud,
             new_id=new_id,
             journal=journal,
             hint=hint_jobs,

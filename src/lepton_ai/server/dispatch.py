@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
+from lepton_ai.server.rights import noun_of
+
 _FOUND = "lepton_route"
 
 
@@ -14,7 +16,7 @@ class ByNoun(BaseRoute):
     With more than a hundred of them, trying each took a tenth of the time of a request.
 
     Args:
-        routes: The routes; the noun is the part of the path after `/api/v2/workspaces/{workspace_id}`.
+        routes: The routes.
     """
 
     def __init__(self, routes: Sequence[BaseRoute]) -> None:
@@ -38,15 +40,3 @@ class ByNoun(BaseRoute):
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the route that was found answer."""
         await scope[_FOUND].handle(scope, receive, send)
-
-
-def noun_of(path: str) -> str:
-    """The noun in a path of a workspace; "" for every other path.
-
-    Example:
-
-        >>> noun_of("/api/v2/workspaces/default/models/digits/versions"), noun_of("/healthz")
-        ('models', '')
-    """
-    parts = path.split("/", 6)
-    return parts[5] if len(parts) > 5 and parts[1:4] == ["api", "v2", "workspaces"] else ""

@@ -51,7 +51,7 @@ class RouteTables:
         self._settings = settings
         self._control_socket = control_socket
         self._activator = activator
-        self._held = Remembered(database, _held, endpoint_store.sign)
+        self._held = Remembered(database, _held, endpoint_store.fingerprint)
         self._digests = digests
         self._last: tuple[_Held, Mapping[str, Mapping[str, str]], RouteTable] | None = None
 

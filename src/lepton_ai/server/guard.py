@@ -12,7 +12,7 @@ import orjson
 
 from lepton_ai.core.access import Access
 from lepton_ai.core.errors import InvalidInput, LeptonError, PermissionDenied, TooLarge
-from lepton_ai.server.rights import PROTOCOL_NOUNS, check_rights
+from lepton_ai.server.rights import PROTOCOL_NOUNS, check_rights, noun_of
 
 Scope = dict[str, Any]
 App = Callable[[Scope, Any, Any], Awaitable[None]]
@@ -131,8 +131,7 @@ def error_body(error: LeptonError, path: str) -> dict[str, Any]:
 
 def speaks_protocol(path: str) -> bool:
     """Whether a path is one of the protocol's, whose clients read its shape of an error."""
-    found = re.match(r"/api/v2/workspaces/[^/]+/([^/]+)", path)
-    return found is not None and found[1] in PROTOCOL_NOUNS
+    return noun_of(path) in PROTOCOL_NOUNS
 
 
 async def _limited(receive: Any, headers: dict[bytes, bytes], limit: int) -> Any:

@@ -93,10 +93,28 @@ def check_rights(principal: Principal, method: str, path: str) -> None:
     principal.require(need)
 
 
+def noun_of(path: str) -> str:
+    """The noun in a path of a workspace: what follows the workspace. "" for the workspace itself and every other path.
+
+    Example:
+
+        >>> noun_of("/api/v2/workspaces/default/models/digits/versions"), noun_of("/healthz")
+        ('models', '')
+    """
+    workspace_id, noun = _parts(path) or ("", "")
+    return noun if workspace_id else ""
+
+
 def _find(path: str) -> tuple[str | None, Rights | None]:
     if path in SERVER_RIGHTS:
         return None, SERVER_RIGHTS[path]
+    parts = _parts(path)
+    return (None, None) if parts is None else (parts[0], WORKSPACE_RIGHTS.get(parts[1]))
+
+
+def _parts(path: str) -> tuple[str, str] | None:
+    """The workspace and the noun in a path; None where it leads into no workspace."""
     if not path.startswith(f"{_WORKSPACES}/"):
-        return None, None
+        return None
     workspace_id, _, rest = path.removeprefix(f"{_WORKSPACES}/").partition("/")
-    return workspace_id, WORKSPACE_RIGHTS.get(rest.partition("/")[0])
+    return workspace_id, rest.partition("/")[0]

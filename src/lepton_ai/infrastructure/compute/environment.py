@@ -2,8 +2,14 @@
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+
+SecretValue = Callable[[str, str, str], str]
+"""The value of a workspace's secret, by workspace, name, and who asks for it; raises NotFound where there is none."""
+
+CloudVariables = Callable[[str, str], Mapping[str, str]]
+"""The variables by which a worker finds the cloud, by workspace and worker id; its own token is among them."""
 
 _NAMES = frozenset(
     {

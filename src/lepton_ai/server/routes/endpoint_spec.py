@@ -8,6 +8,7 @@ from lepton_ai.core.access import digest_of
 from lepton_ai.core.errors import InvalidInput
 from lepton_ai.infrastructure.network.routes import Routing, network_of
 from lepton_ai.infrastructure.network.tokens import is_token
+from lepton_ai.platform.model_management.endpoints.changes import EndpointUpdate
 from lepton_ai.platform.model_management.endpoints.records import (
     WORKSPACE_TOKENS,
     Command,
@@ -16,7 +17,6 @@ from lepton_ai.platform.model_management.endpoints.records import (
     Variable,
 )
 from lepton_ai.platform.model_management.endpoints.scaling import Rule, scaling_of
-from lepton_ai.platform.model_management.endpoints.service import EndpointUpdate
 from lepton_ai.platform.model_management.registry.records import CHAMPION, ModelReference
 from lepton_ai.platform.photons.records import namespace_of
 from lepton_ai.server.schemas.common import Kept

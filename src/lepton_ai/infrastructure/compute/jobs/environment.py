@@ -1,22 +1,15 @@
 """What a worker of a job finds in its environment: the protocol's names, and those that torchrun users expect."""
 
-from collections.abc import Callable, Mapping
-
+from lepton_ai.infrastructure.compute.environment import CloudVariables, SecretValue
 from lepton_ai.infrastructure.compute.jobs.records import Job, Worker
 
-Address = Callable[[str, str], Mapping[str, str]]
-"""Takes a workspace and a worker's id, and returns the variables by which that worker finds the cloud, its own token
-among them."""
-Secrets = Callable[[str, str, str], str]
-"""Takes a workspace, a secret's name and who asks, and returns its value; raises NotFound where there is none."""
 
-
-def worker_variables(job: Job, worker: Worker, secrets: Secrets, address: Address) -> dict[str, str]:
+def worker_variables(job: Job, worker: Worker, secret_value: SecretValue, cloud: CloudVariables) -> dict[str, str]:
     """A worker's variables. What the spec says wins over what torchrun users expect, and the protocol's over both.
 
     Args:
-        secrets: Where the values of secrets come from.
-        address: How a worker finds the cloud.
+        secret_value: What a secret holds.
+        cloud: How a worker finds the cloud.
 
     Raises:
         NotFound: There is no secret of a name that the spec refers to.
@@ -36,8 +29,8 @@ def worker_variables(job: Job, worker: Worker, secrets: Secrets, address: Addres
     for variable in spec.variables:
         own[variable.name] = variable.value
         if variable.secret is not None:
-            own[variable.name] = secrets(job.workspace_id, variable.secret, job.created_by)
-    return expected | dict(address(job.workspace_id, worker.process_id)) | own | _protocol(job, worker)
+            own[variable.name] = secret_value(job.workspace_id, variable.secret, job.created_by)
+    return expected | dict(cloud(job.workspace_id, worker.process_id)) | own | _protocol(job, worker)
 
 
 def _protocol(job: Job, worker: Worker) -> dict[str, str]:

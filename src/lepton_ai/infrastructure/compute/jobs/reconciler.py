@@ -11,9 +11,10 @@ from lepton_ai.core.database import Database
 from lepton_ai.core.errors import InternalError, InvalidInput, NotFound
 from lepton_ai.core.ids import NewId
 from lepton_ai.core.reconcile import Claim
+from lepton_ai.infrastructure.compute.environment import CloudVariables, SecretValue
 from lepton_ai.infrastructure.compute.jobs import store
 from lepton_ai.infrastructure.compute.jobs.decide import decide
-from lepton_ai.infrastructure.compute.jobs.environment import Address, Secrets, worker_variables
+from lepton_ai.infrastructure.compute.jobs.environment import worker_variables
 from lepton_ai.infrastructure.compute.jobs.folder import JobFolder
 from lepton_ai.infrastructure.compute.jobs.queue import turns
 from lepton_ai.infrastructure.compute.jobs.records import Job, JobChange, JobObservation, JobState, Worker
@@ -38,7 +39,8 @@ class JobReconciler:
         artifacts: Where their files come from.
         folder: Where each job has a folder.
         room: How much all jobs together may count for.
-        secrets: Where the values of secrets come from.
+        secret_value: What a secret holds.
+        cloud: How a worker finds the cloud.
         new_id: Where ids come from.
         journal: Where changes are written down.
         hint: Called when there is more to do at once.
@@ -53,8 +55,8 @@ class JobReconciler:
         artifacts: ArtifactStore,
         folder: Path,
         room: Capacity,
-        secrets: Secrets,
-        address: Address,
+        secret_value: SecretValue,
+        cloud: CloudVariables,
         new_id: NewId,
         journal: events.Journal,
         hint: Callable[[], None],
@@ -64,8 +66,8 @@ class JobReconciler:
         self._artifacts = artifacts
         self._folder = folder
         self._room = room
-        self._secrets = secrets
-        self._address = address
+        self._secret_value = secret_value
+        self._cloud = cloud
         self._new_id = new_id
         self._journal = journal
         self._hint = hint
@@ -143,7 +145,7 @@ class JobReconciler:
         try:
             files = read_list(job.spec.working_folder, self._artifacts) if job.spec.working_folder else {}
             lay_out(files, self._artifacts, folder.of_worker(worker.id))
-            variables = worker_variables(job, worker, self._secrets, self._address)
+            variables = worker_variables(job, worker, self._secret_value, self._cloud)
         except (NotFound, InternalError, InvalidInput) as error:  # no further try will change that
             folder.write_refusal(worker.id, error)
             return

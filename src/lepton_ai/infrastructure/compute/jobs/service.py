@@ -16,9 +16,9 @@ from lepton_ai.core.errors import Conflict, InvalidInput, NotFound, Unavailable
 from lepton_ai.core.events import Event
 from lepton_ai.core.idempotency import Once
 from lepton_ai.core.ids import NewId
+from lepton_ai.infrastructure.compute.environment import SecretValue
 from lepton_ai.infrastructure.compute.jobs import store
 from lepton_ai.infrastructure.compute.jobs.decide import move
-from lepton_ai.infrastructure.compute.jobs.environment import Secrets
 from lepton_ai.infrastructure.compute.jobs.labels import check_labels
 from lepton_ai.infrastructure.compute.jobs.lifecycle import (
     JOB_LIFECYCLE,
@@ -70,7 +70,7 @@ class Jobs:
         database: Where they are kept.
         artifacts: Where their files are.
         room: How much all jobs together may count for.
-        secrets: Where the values of secrets come from.
+        secret_value: What a secret holds.
         clock: Where the time comes from.
         new_id: Where ids come from.
         journal: Where changes are written down.
@@ -83,7 +83,7 @@ class Jobs:
         database: Database,
         artifacts: ArtifactStore,
         room: Capacity,
-        secrets: Secrets,
+        secret_value: SecretValue,
         clock: Clock,
         new_id: NewId,
         journal: events.Journal,
@@ -94,7 +94,7 @@ class Jobs:
         self._database = database
         self._artifacts = artifacts
         self._room = room
-        self._secrets = secrets
+        self._secret_value = secret_value
         self._clock = clock
         self._new_id = new_id
         self._journal = journal
@@ -341,7 +341,7 @@ class Jobs:
     def _check_references(self, workspace_id: str, spec: JobSpec, actor: str) -> None:
         for variable in spec.variables:
             if variable.secret is not None:
-                self._secrets(workspace_id, variable.secret, actor)
+                self._secret_value(workspace_id, variable.secret, actor)
         if spec.working_folder is not None:
             check_uploaded(read_list(spec.working_folder, self._artifacts), self._artifacts)
 

@@ -24,7 +24,6 @@ from lepton_ai.platform.model_management.endpoints.lifecycle import (
 from lepton_ai.platform.model_management.endpoints.probe import Probe
 from lepton_ai.platform.model_management.endpoints.records import (
     Action,
-    Command,
     Endpoint,
     EndpointChange,
     EndpointState,
@@ -76,8 +75,8 @@ class EndpointReconciler:
         self._new_id = new_id
         self._journal = journal
         self._ports_lock = threading.Lock()
-        self._promised: dict[str, int] = {}
-        """Ports of replicas that are not written down yet, because their pass is under way."""
+        self._promised: dict[str, set[int]] = {}
+        """By endpoint: ports of replicas that are not written down yet, because their pass is under way."""
         self._probes = ThreadPoolExecutor(8, thread_name_prefix="probe")
 
     def claim(self, now_ms: int, limit: int) -> Sequence[Claim[EndpointState]]:
@@ -97,6 +96,8 @@ class EndpointReconciler:
     def decide(
         self, record: EndpointState, observation: Mapping[str, ReplicaObservation], now_ms: int
     ) -> EndpointChange:
+        with self._ports_lock:  # a pass before this one wrote down what it promised, or failed
+            self._promised[record.endpoint.id] = set()
         return decide(record, observation, now_ms, self._new_replica)
 
     def act(self, record: EndpointState, change: EndpointChange) -> None:
@@ -122,8 +123,7 @@ class EndpointReconciler:
             written = self._database.write(work)
         finally:
             with self._ports_lock:
-                for replica in change.replicas:
-                    self._promised.pop(replica.id, None)
+                self._promised.pop(before.id, None)
         if after != before or change.replicas:
             self._replicas_changed()
         return written
@@ -146,12 +146,13 @@ class EndpointReconciler:
             status=ReplicaStatus.PENDING,
             reason=ReplicaReason.WANTED,
             message=REPLICA_LIFECYCLE.sentence(ReplicaReason.WANTED),
-            address=self._address(endpoint.spec.command, replica_id),
+            address=self._address(endpoint, replica_id),
             created_at_ms=now_ms,
             changed_at_ms=now_ms,
         )
 
-    def _address(self, command: Command | None, replica_id: str) -> str:
+    def _address(self, endpoint: Endpoint, replica_id: str) -> str:
+        command = endpoint.spec.command
         if command is None:
             return f"unix:{self._socket_folder / replica_id}.sock"
         if command.port is None:
@@ -160,8 +161,8 @@ class EndpointReconciler:
         with self._ports_lock:
             given = {replica.address for replica in self._database.read(store.live_replicas)}
             taken = {host_and_port(address)[1] for address in given if address.startswith("tcp:")}
-            port = free_port(command.port, taken.union(self._promised.values()))
-            self._promised[replica_id] = port
+            port = free_port(command.port, taken.union(*self._promised.values()))
+            self._promised.setdefault(endpoint.id, set()).add(port)
         return f"tcp:{_LOOPBACK}:{port}"
 
     def _do(self, state: EndpointState, action: Action) -> None:

@@ -1,7 +1,7 @@
 """What one can do with endpoints: the verbs that the doors call."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection
@@ -15,18 +15,22 @@ from lepton_ai.core.events import Event
 from lepton_ai.core.idempotency import Once
 from lepton_ai.core.ids import NewId
 from lepton_ai.core.names import check_name
-from lepton_ai.infrastructure.network.routes import Routing
 from lepton_ai.platform.model_management.endpoints import store
-from lepton_ai.platform.model_management.endpoints.lifecycle import ENDPOINT_LIFECYCLE, EndpointReason, EndpointStatus
+from lepton_ai.platform.model_management.endpoints.changes import (
+    EndpointUpdate,
+    changed_spec,
+    in_status,
+    rolled_out,
+    with_spec,
+    with_status,
+)
+from lepton_ai.platform.model_management.endpoints.lifecycle import ENDPOINT_LIFECYCLE, EndpointReason
 from lepton_ai.platform.model_management.endpoints.records import (
-    Command,
     Endpoint,
     EndpointSpec,
     PhotonReference,
     Replica,
-    Variable,
 )
-from lepton_ai.platform.model_management.endpoints.scaling import Rule, Scaling, scaling_of
 from lepton_ai.platform.model_management.registry.records import ModelReference
 from lepton_ai.platform.model_management.registry.service import resolve
 from lepton_ai.platform.photons import store as photon_store
@@ -48,33 +52,6 @@ class EndpointDetails:
     def ready_replicas(self) -> int:
         """How many answer."""
         return sum(replica.ready_at_ms is not None and replica.status.value == "Ready" for replica in self.replicas)
-
-
-@dataclass(frozen=True)
-class EndpointUpdate:
-    """What a user changes; None leaves a thing as it is.
-
-    Args:
-        stops: Whether it is to stop, whatever its traffic.
-        rule: By what the number of replicas goes.
-        fields: What else a client said, by name; they replace those of the same name.
-    """
-
-    model: ModelReference | None = None
-    min_replicas: int | None = None
-    stops: bool = False
-    max_replicas: int | None = None
-    rule: Rule | None = None
-    timeout_s: int | None = None
-    resource_shape: str | None = None
-    command: Command | None = None
-    variables: tuple[Variable, ...] | None = None
-    fields: Mapping[str, Any] = field(default_factory=dict)
-    api_tokens: Sequence[str] | None = None
-    allowed_networks: tuple[str, ...] | None = None
-    sticky: bool | None = None
-    by_replica: bool | None = None
-    needs_approval: bool | None = None
 
 
 class Endpoints:
@@ -253,31 +230,9 @@ class Endpoints:
             _check_timeout(change.timeout_s)
 
         def changed(connection: Connection, before: Endpoint) -> Endpoint:
-            spec = before.spec
-            if change.model is not None:
-                version = resolve(connection, workspace_id, change.model)
-                spec = replace(spec, model_name=version.name, model_version=version.version, command=None, photon=None)
-            if change.command is not None:
-                spec = replace(spec, model_name=None, model_version=None, command=change.command, photon=None)
-            if change.variables is not None:
-                spec = replace(spec, variables=change.variables)
-            if change.resource_shape is not None:
-                spec = replace(spec, resource_shape=change.resource_shape)
-            if change.fields:
-                spec = replace(spec, fields={**spec.fields, **change.fields})
-            if change.min_replicas is not None:
-                spec = replace(spec, min_replicas=change.min_replicas, stopped=change.stops)
-            spec = replace(spec, scaling=_scaling(spec, change))
-            if change.timeout_s is not None:
-                spec = replace(spec, timeout_s=change.timeout_s)
-            if change.allowed_networks is not None:
-                spec = replace(spec, allowed_networks=change.allowed_networks)
-            spec = replace(spec, routing=_routing(spec.routing, change))
-            if change.needs_approval is not None:
-                spec = replace(spec, needs_approval=change.needs_approval)
-            if change.api_tokens is not None:
-                spec = replace(spec, api_tokens=change.api_tokens)
-            return _with_spec(before, spec)
+            version = None if change.model is None else resolve(connection, workspace_id, change.model)
+            serves = None if version is None else (version.name, version.version)
+            return with_spec(before, changed_spec(before.spec, change, serves))
 
         told = ("updated", f"It was changed.{_unheeded(change.fields)}", actor)
         return await self._change(workspace_id, name, *told, changed, if_updated_at_ms, dry_run=dry_run)
@@ -286,7 +241,7 @@ class Endpoints:
         """Replace every replica by a fresh one, without a failed request."""
 
         def changed(_connection: Connection, before: Endpoint) -> Endpoint:
-            return _roll_out(before)
+            return rolled_out(before)
 
         return await self._change(workspace_id, name, "restarted", "Its replicas are replaced.", actor, changed)
 
@@ -312,7 +267,7 @@ class Endpoints:
         """Remove an endpoint once its replicas have finished their requests."""
 
         def changed(_connection: Connection, before: Endpoint) -> Endpoint:
-            return _in_status(replace(before, deleting=True), EndpointReason.BEING_REMOVED)
+            return in_status(replace(before, deleting=True), EndpointReason.BEING_REMOVED)
 
         return await self._change(workspace_id, name, "removed", "It is being removed.", actor, changed)
 
@@ -333,7 +288,7 @@ class Endpoints:
                 return False
             if before.desired_replicas == replicas or replicas > before.spec.scaling.most:
                 return False
-            store.update_endpoint(connection, _with_status(before, replace(before, desired_replicas=replicas)))
+            store.update_endpoint(connection, with_status(before, replace(before, desired_replicas=replicas)))
             events.record(connection, events.with_details(event, before=before.desired_replicas, after=replicas))
             return True
 
@@ -415,44 +370,6 @@ class Endpoints:
         return result
 
 
-def _scaling(spec: EndpointSpec, change: EndpointUpdate) -> Scaling | None:
-    """What the number of replicas follows after a change; a user who only stops it leaves that alone."""
-    before = spec.scaling
-    if change.stops:
-        return before
-    most = change.max_replicas if change.max_replicas is not None else before.most if before else None
-    rule = change.rule if change.rule is not None else before.rule if before else None
-    return scaling_of(spec.min_replicas, most, rule)
-
-
-def _routing(before: Routing, change: EndpointUpdate) -> Routing:
-    return Routing(
-        before.sticky if change.sticky is None else change.sticky,
-        before.by_replica if change.by_replica is None else change.by_replica,
-    )
-
-
-def _with_spec(before: Endpoint, spec: EndpointSpec) -> Endpoint:
-    after = replace(before, spec=spec, desired_replicas=spec.replicas_from(before.desired_replicas))
-    if spec.needs_new_replicas(before.spec):
-        after = _roll_out(after)
-    return _with_status(before, after)
-
-
-def _with_status(before: Endpoint, after: Endpoint) -> Endpoint:
-    """With what is under way for another number of replicas, before the reconciler has looked."""
-    if after.desired_replicas == before.desired_replicas:
-        return after
-    if not after.desired_replicas:
-        stopped = after.status is EndpointStatus.STOPPED
-        return after if stopped else _in_status(after, EndpointReason.REPLICAS_END)
-    if after.status in (EndpointStatus.STOPPED, EndpointStatus.STOPPING):
-        return _in_status(after, EndpointReason.REPLICAS_START)
-    if after.status is EndpointStatus.READY:
-        return _in_status(after, EndpointReason.CHANGING_COUNT)
-    return after
-
-
 def _unheeded(fields: Mapping[str, Any]) -> str:
     """A sentence on what is kept and not acted on, or nothing."""
     names = sorted(name for name, value in fields.items() if value and name not in _HEEDED)
@@ -473,18 +390,6 @@ def _told_of(spec: EndpointSpec) -> dict[str, Any]:
     if spec.photon is not None:
         told["photon"] = spec.photon.id
     return told | ({"variables": [each.name for each in spec.variables]} if spec.variables else {})
-
-
-def _roll_out(endpoint: Endpoint) -> Endpoint:
-    after = replace(endpoint, generation=endpoint.generation + 1, failures=0, retry_at_ms=0)
-    running = (EndpointStatus.READY, EndpointStatus.NOT_READY, EndpointStatus.SCALING, EndpointStatus.ERROR)
-    return _in_status(after, EndpointReason.ROLLING_OUT) if endpoint.status in running else after
-
-
-def _in_status(endpoint: Endpoint, reason: EndpointReason) -> Endpoint:
-    status = ENDPOINT_LIFECYCLE.status_of(reason)
-    ENDPOINT_LIFECYCLE.check(endpoint.status, status)
-    return replace(endpoint, status=status, reason=reason, message=ENDPOINT_LIFECYCLE.sentence(reason))
 
 
 def _details(connection: Connection, workspace_id: str | None) -> Sequence[EndpointDetails]:

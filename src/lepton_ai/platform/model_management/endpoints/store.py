@@ -213,7 +213,7 @@ def make_due(connection: Connection, replica_id: str) -> None:
     connection.execute(update(endpoints_table).where(endpoints_table.c.id == owner).values(next_check_at_ms=0))
 
 
-def sign(connection: Connection) -> object:
+def fingerprint(connection: Connection) -> object:
     """Something small that is another one after each change that gateway, scaler or health watch care about.
 
     A user's change has another time, a replica's another moment; what comes or goes changes the counts. A pass of the

@@ -1,11 +1,11 @@
 """From an endpoint to the process of a replica: our model server for a model, or the user's own command."""
 
 import sys
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from lepton_ai.core.database import Database
 from lepton_ai.core.errors import InternalError, LeptonError
+from lepton_ai.infrastructure.compute.environment import CloudVariables, SecretValue
 from lepton_ai.infrastructure.compute.port import WorkerSpec
 from lepton_ai.infrastructure.storage.port import ArtifactStore
 from lepton_ai.platform.model_management.endpoints.records import Command, Endpoint, Replica
@@ -18,11 +18,6 @@ SERVED_FILES = ("model.onnx", "signature.json", "preprocessing.json", "decision.
 
 _SAYS = (sys.executable, "-I", "-S", "-c", "import sys; sys.exit(sys.argv[1])")
 
-Address = Callable[[str, str], Mapping[str, str]]
-"""The variables by which a worker finds the cloud, by workspace and worker id; its own token is among them."""
-SecretValue = Callable[[str, str, str], str]
-"""The value of a workspace's secret, by workspace, name, and who asks for it."""
-
 
 class Workers:
     """Says how a replica is run.
@@ -32,7 +27,7 @@ class Workers:
         artifacts: Where model files come from.
         models_folder: Where a version's files are laid out for its replicas.
         secret_value: What a secret holds.
-        address: How a user's command finds the cloud.
+        cloud: How a user's command finds the cloud.
     """
 
     def __init__(
@@ -41,13 +36,13 @@ class Workers:
         artifacts: ArtifactStore,
         models_folder: Path,
         secret_value: SecretValue,
-        address: Address,
+        cloud: CloudVariables,
     ) -> None:
         self._database = database
         self._artifacts = artifacts
         self._models_folder = models_folder
         self._secret_value = secret_value
-        self._address = address
+        self._cloud = cloud
 
     def of(self, endpoint: Endpoint, replica: Replica) -> WorkerSpec:
         """The worker of a replica. Where a secret is gone or does not open, it is one that says so and ends."""
@@ -64,7 +59,7 @@ class Workers:
         }
         env = variables | own
         if command is not None:
-            env = dict(self._address(endpoint.workspace_id, replica.id)) | env | _port(command, replica)
+            env = dict(self._cloud(endpoint.workspace_id, replica.id)) | env | _port(command, replica)
         return WorkerSpec(replica.id, KIND, argv, env, {"endpoint": endpoint.name})
 
     def _variables(self, endpoint: Endpoint) -> dict[str, str]:
